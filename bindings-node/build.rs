@@ -1,0 +1,5 @@
+//! Sets the linker arguments of a Node add-on.
+
+fn main() {
+    napi_build::setup();
+}

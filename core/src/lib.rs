@@ -1,0 +1,17 @@
+//! A coordination service that speaks ZooKeeper's client protocol, without a JVM.
+
+#![forbid(unsafe_code)]
+
+pub mod proto;
+#[cfg(feature = "server")]
+mod raft;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "server")]
+mod session;
+#[cfg(feature = "server")]
+pub mod storage;
+#[cfg(feature = "server")]
+pub mod tree;
+#[cfg(feature = "server")]
+mod watch;

@@ -1,0 +1,5 @@
+//! The zoowarden server.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

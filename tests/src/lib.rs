@@ -1,0 +1,3 @@
+//! The harness shared by every suite.
+
+#![forbid(unsafe_code)]
