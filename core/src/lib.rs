@@ -8,7 +8,7 @@ mod raft;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]
-mod session;
+pub mod session;
 #[cfg(feature = "server")]
 pub mod storage;
 #[cfg(feature = "server")]

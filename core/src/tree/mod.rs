@@ -1,1 +1,5 @@
-//! tree.
+//! The tree.
+
+mod proposal;
+
+pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};

@@ -1,0 +1,5 @@
+//! Who expires.
+
+/// x
+#[derive(Debug)]
+pub struct Expiry;

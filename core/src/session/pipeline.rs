@@ -1,0 +1,11 @@
+//! p
+
+/// x
+#[derive(Debug)]
+pub struct Pipeline;
+/// x
+#[derive(Debug)]
+pub struct Slot;
+/// x
+#[derive(Debug)]
+pub struct Arrival;

@@ -1,0 +1,8 @@
+//! t
+
+/// x
+#[derive(Debug)]
+pub struct Table;
+/// x
+#[derive(Debug)]
+pub struct Session;

@@ -1,0 +1,496 @@
+//! What goes through the log: drafts as servers send them, and batches as the leader stamps them.
+//!
+//! A *draft* is one change that a server wants. Drafts of one server form its *lane*: they are
+//! numbered from 1 without a gap, and every server executes each number of a lane exactly once, in
+//! order. So a server may send drafts again, to whoever leads now, without asking what became of
+//! them. A *batch* is what the leader makes of the drafts it has: one log entry with one time
+//! stamp. A draft in a stamped batch is a *proposal*.
+//!
+//! ```text
+//! batch:  stamp_ms i64 { run }*
+//! run:    server u8 · boot u64 · first u64 · count u32 · bytes u32 { draft }*
+//! draft:  bytes u32 · kind u8 · fields of the kind
+//! ```
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::proto::{
+    Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer,
+};
+use crate::session::{ConnectionId, Origin};
+
+/// One life of one server as a source of drafts. A restarted server opens a new lane with a
+/// greater `boot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    /// The server.
+    pub server: ServerId,
+    /// Greater than that of every earlier life of the server.
+    pub boot: u64,
+}
+
+/// Settings of the server that took the request, which decide how it is carried out. They travel
+/// with the request because every server must decide alike, whatever its own settings are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// `extendedTypesEnabled`: TTL znodes may be created.
+    pub extended_types: bool,
+    /// `enforceQuota`: hard quotas refuse.
+    pub enforce_quota: bool,
+    /// `skipACL`: every check of an ACL passes.
+    pub skip_acl: bool,
+}
+
+impl Rules {
+    fn bits(self) -> u8 {
+        u8::from(self.extended_types)
+            | u8::from(self.enforce_quota) << 1
+            | u8::from(self.skip_acl) << 2
+    }
+
+    fn from_bits(bits: u8) -> Rules {
+        Rules {
+            extended_types: bits & 1 != 0,
+            enforce_quota: bits & 2 != 0,
+            skip_acl: bits & 4 != 0,
+        }
+    }
+}
+
+/// A change that a server wants, before the leader has stamped it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Draft<'a> {
+    /// A new session. Id and password come from the server's CSPRNG.
+    Open {
+        /// The id; taken ones are refused.
+        session: SessionId,
+        /// What the client must show to attach again.
+        password: [u8; PASSWORD_BYTES],
+        /// Negotiated timeout, milliseconds.
+        timeout_ms: i32,
+        /// Where it is attached.
+        connection: ConnectionId,
+    },
+    /// An existing session comes back on a new connection.
+    Attach {
+        /// The session.
+        session: SessionId,
+        /// What the client showed; compared in constant time.
+        password: &'a [u8],
+        /// Timeout negotiated anew, milliseconds.
+        timeout_ms: i32,
+        /// Where it is attached from now on.
+        connection: ConnectionId,
+    },
+    /// A client's write.
+    Request {
+        /// The session.
+        session: SessionId,
+        /// The connection it came on; refused when the session has moved since.
+        connection: ConnectionId,
+        /// Settings of the server that took it.
+        rules: Rules,
+        /// Who the connection was when it came.
+        identities: Vec<Id>,
+        /// What it asks for.
+        op: OpCode,
+        /// The record as the client sent it.
+        body: &'a [u8],
+    },
+    /// A client's write that did not decode, or that this server refuses: it takes its place in
+    /// the order, and a zxid, and fails.
+    Refused {
+        /// The session.
+        session: SessionId,
+        /// The connection it came on.
+        connection: ConnectionId,
+        /// The answer.
+        code: Code,
+    },
+    /// The leader found the session silent for too long.
+    Expire {
+        /// The session.
+        session: SessionId,
+        /// Where it was attached when the leader looked. One that has attached since lives on.
+        origin: Option<Origin>,
+    },
+    /// The leader found an empty container or an overdue TTL znode.
+    Reap {
+        /// The znode; checked again, since it may have changed.
+        path: &'a str,
+    },
+}
+
+const OPEN: u8 = 1;
+const ATTACH: u8 = 2;
+const REQUEST: u8 = 3;
+const REFUSED: u8 = 4;
+const EXPIRE: u8 = 5;
+const REAP: u8 = 6;
+
+impl<'a> Draft<'a> {
+    /// Appends the draft with its length.
+    pub fn encode(&self, out: &mut BytesMut) {
+        let start = out.len();
+        out.put_u32(0);
+        self.encode_fields(&mut Writer::new(out));
+        let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
+        out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    }
+
+    fn encode_fields(&self, w: &mut Writer<'_>) {
+        match self {
+            Draft::Open {
+                session,
+                password,
+                timeout_ms,
+                connection,
+            } => {
+                w.u8(OPEN);
+                w.i64(session.0);
+                w.raw(password);
+                w.i32(*timeout_ms);
+                w.u64(connection.0);
+            }
+            Draft::Attach {
+                session,
+                password,
+                timeout_ms,
+                connection,
+            } => {
+                w.u8(ATTACH);
+                w.i64(session.0);
+                w.buffer(Some(password));
+                w.i32(*timeout_ms);
+                w.u64(connection.0);
+            }
+            Draft::Request {
+                session,
+                connection,
+                rules,
+                identities,
+                op,
+                body,
+            } => {
+                w.u8(REQUEST);
+                w.i64(session.0);
+                w.u64(connection.0);
+                w.u8(rules.bits());
+                w.length(identities.len());
+                for identity in identities {
+                    identity.encode(w);
+                }
+                w.i32(op.number());
+                w.raw(body);
+            }
+            Draft::Refused {
+                session,
+                connection,
+                code,
+            } => {
+                w.u8(REFUSED);
+                w.i64(session.0);
+                w.u64(connection.0);
+                w.i32(code.number());
+            }
+            Draft::Expire { session, origin } => {
+                w.u8(EXPIRE);
+                w.i64(session.0);
+                w.bool(origin.is_some());
+                if let Some(origin) = origin {
+                    w.u8(origin.server.0);
+                    w.u64(origin.connection.0);
+                }
+            }
+            Draft::Reap { path } => {
+                w.u8(REAP);
+                w.text(path);
+            }
+        }
+    }
+
+    /// Reads a draft's bytes, without the length.
+    pub fn decode(bytes: &'a [u8]) -> Result<Draft<'a>, Malformed> {
+        let r = &mut Reader::new(bytes);
+        Ok(match r.u8()? {
+            OPEN => Draft::Open {
+                session: SessionId(r.i64()?),
+                password: password(r)?,
+                timeout_ms: r.i32()?,
+                connection: ConnectionId(r.u64()?),
+            },
+            ATTACH => Draft::Attach {
+                session: SessionId(r.i64()?),
+                password: r.buffer()?.unwrap_or_default(),
+                timeout_ms: r.i32()?,
+                connection: ConnectionId(r.u64()?),
+            },
+            REQUEST => Draft::Request {
+                session: SessionId(r.i64()?),
+                connection: ConnectionId(r.u64()?),
+                rules: Rules::from_bits(r.u8()?),
+                identities: r.vector(8, Id::decode)?,
+                op: OpCode::from_number(r.i32()?).ok_or(Malformed("unknown operation"))?,
+                body: r.rest(),
+            },
+            REFUSED => Draft::Refused {
+                session: SessionId(r.i64()?),
+                connection: ConnectionId(r.u64()?),
+                code: refusal(r.i32()?)?,
+            },
+            EXPIRE => Draft::Expire {
+                session: SessionId(r.i64()?),
+                origin: origin(r)?,
+            },
+            REAP => match r.buffer()?.map(std::str::from_utf8) {
+                Some(Ok(path)) => Draft::Reap { path },
+                _ => return Err(Malformed("path is not UTF-8")),
+            },
+            _ => return Err(Malformed("unknown kind of draft")),
+        })
+    }
+}
+
+fn password(r: &mut Reader<'_>) -> Result<[u8; PASSWORD_BYTES], Malformed> {
+    let mut password = [0; PASSWORD_BYTES];
+    for byte in &mut password {
+        *byte = r.u8()?;
+    }
+    Ok(password)
+}
+
+fn origin(r: &mut Reader<'_>) -> Result<Option<Origin>, Malformed> {
+    if !r.bool()? {
+        return Ok(None);
+    }
+    Ok(Some(Origin {
+        server: ServerId(r.u8()?),
+        connection: ConnectionId(r.u64()?),
+    }))
+}
+
+/// The codes a server refuses a write with before the log has it.
+fn refusal(number: i32) -> Result<Code, Malformed> {
+    [
+        Code::SystemError,
+        Code::MarshallingError,
+        Code::Unimplemented,
+        Code::BadArguments,
+        Code::ReconfigDisabled,
+        Code::ThrottledOp,
+    ]
+    .into_iter()
+    .find(|code| code.number() == number)
+    .ok_or(Malformed("unknown refusal"))
+}
+
+/// Consecutive drafts of one lane, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose they are.
+    pub lane: Lane,
+    /// The number of the first.
+    pub first: u64,
+    /// How many.
+    pub count: u32,
+    /// The drafts, each with its length.
+    pub drafts: Bytes,
+}
+
+/// Bytes of a run before its drafts.
+const RUN_HEADER_BYTES: usize = 25;
+
+/// One log entry: the drafts the leader had at one moment, under one stamp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    bytes: Bytes,
+}
+
+impl Batch {
+    /// Stamps `runs` with the leader's time, milliseconds since 1970.
+    pub fn new(stamp_ms: i64, runs: &[Run]) -> Batch {
+        let size = runs
+            .iter()
+            .map(|run| RUN_HEADER_BYTES + run.drafts.len())
+            .sum::<usize>();
+        let mut out = BytesMut::with_capacity(8 + size);
+        let mut w = Writer::new(&mut out);
+        w.i64(stamp_ms);
+        for run in runs {
+            w.u8(run.lane.server.0);
+            w.u64(run.lane.boot);
+            w.u64(run.first);
+            w.u32(run.count);
+            w.length(run.drafts.len());
+            w.raw(&run.drafts);
+        }
+        Batch {
+            bytes: out.freeze(),
+        }
+    }
+
+    /// A batch as the log or a peer gave it.
+    pub fn from_bytes(bytes: Bytes) -> Batch {
+        Batch { bytes }
+    }
+
+    /// The encoding; shared, not copied.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The leader's time, milliseconds since 1970.
+    pub fn stamp_ms(&self) -> Result<i64, Malformed> {
+        Reader::new(&self.bytes).i64()
+    }
+
+    /// Every proposal in order: its lane, its number in the lane, its draft.
+    pub fn proposals(&self) -> Proposals<'_> {
+        Proposals {
+            runs: Reader::new(self.bytes.get(8..).unwrap_or_default()),
+            run: None,
+        }
+    }
+}
+
+/// Walks the proposals of a batch.
+#[derive(Clone, Debug)]
+pub struct Proposals<'a> {
+    runs: Reader<'a>,
+    run: Option<(Lane, u64, u32, Reader<'a>)>,
+}
+
+impl<'a> Proposals<'a> {
+    fn step(&mut self) -> Result<Option<(Lane, u64, Draft<'a>)>, Malformed> {
+        loop {
+            match &mut self.run {
+                Some((lane, next, left @ 1.., drafts)) => {
+                    let bytes = drafts.buffer()?.ok_or(Malformed("null draft"))?;
+                    let number = *next;
+                    *next += 1;
+                    *left -= 1;
+                    return Ok(Some((*lane, number, Draft::decode(bytes)?)));
+                }
+                _ if self.runs.rest().is_empty() => return Ok(None),
+                _ => self.run = Some(self.next_run()?),
+            }
+        }
+    }
+
+    fn next_run(&mut self) -> Result<(Lane, u64, u32, Reader<'a>), Malformed> {
+        let r = &mut self.runs;
+        let lane = Lane {
+            server: ServerId(r.u8()?),
+            boot: r.u64()?,
+        };
+        let (first, count) = (r.u64()?, r.u32()?);
+        let drafts = r.buffer()?.unwrap_or_default();
+        Ok((lane, first, count, Reader::new(drafts)))
+    }
+}
+
+impl<'a> Iterator for Proposals<'a> {
+    type Item = Result<(Lane, u64, Draft<'a>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gives_back_its_proposals_in_order() {
+        let drafts = [
+            Draft::Open {
+                session: SessionId(7),
+                password: [3; PASSWORD_BYTES],
+                timeout_ms: 4000,
+                connection: ConnectionId(9),
+            },
+            Draft::Request {
+                session: SessionId(7),
+                connection: ConnectionId(9),
+                rules: Rules {
+                    enforce_quota: true,
+                    ..Rules::default()
+                },
+                identities: vec![Id::new("ip", "127.0.0.1")],
+                op: OpCode::Delete,
+                body: b"\0\0\0\x02/a\xff\xff\xff\xff",
+            },
+            Draft::Refused {
+                session: SessionId(7),
+                connection: ConnectionId(9),
+                code: Code::MarshallingError,
+            },
+            Draft::Attach {
+                session: SessionId(7),
+                password: b"wrong",
+                timeout_ms: 1,
+                connection: ConnectionId(10),
+            },
+            Draft::Expire {
+                session: SessionId(7),
+                origin: Some(Origin {
+                    server: ServerId(2),
+                    connection: ConnectionId(9),
+                }),
+            },
+            Draft::Reap { path: "/c" },
+        ];
+        let runs = drafts.chunks(4).enumerate().map(|(i, chunk)| {
+            let mut out = BytesMut::new();
+            chunk.iter().for_each(|draft| draft.encode(&mut out));
+            Run {
+                lane: Lane {
+                    server: ServerId(i as u8),
+                    boot: 5,
+                },
+                first: 11,
+                count: chunk.len() as u32,
+                drafts: out.freeze(),
+            }
+        });
+        let batch = Batch::new(1234, &runs.collect::<Vec<_>>());
+        assert_eq!(batch.stamp_ms(), Ok(1234));
+        let back = batch.proposals().collect::<Result<Vec<_>, _>>().unwrap();
+        let numbers = back
+            .iter()
+            .map(|(lane, n, _)| (lane.server.0, *n))
+            .collect::<Vec<_>>();
+        assert_eq!(
+            numbers,
+            [(0, 11), (0, 12), (0, 13), (0, 14), (1, 11), (1, 12)]
+        );
+        assert!(back.iter().map(|(_, _, draft)| draft).eq(&drafts));
+    }
+
+    #[test]
+    fn a_batch_cut_anywhere_is_an_error_or_ends() {
+        let mut out = BytesMut::new();
+        Draft::Reap { path: "/c" }.encode(&mut out);
+        let lane = Lane {
+            server: ServerId(1),
+            boot: 1,
+        };
+        let whole = Batch::new(
+            1,
+            &[Run {
+                lane,
+                first: 1,
+                count: 1,
+                drafts: out.freeze(),
+            }],
+        );
+        for cut in 9..whole.bytes().len() {
+            let part = Batch::from_bytes(whole.bytes().slice(..cut));
+            assert!(
+                part.proposals().any(|proposal| proposal.is_err()),
+                "cut at {cut}"
+            );
+        }
+    }
+}
