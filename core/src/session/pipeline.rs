@@ -1,11 +1,268 @@
-//! p
+//! The order of one connection's requests.
+//!
+//! ```text
+//!   arrive ──▶ nothing ahead ─────────────▶ Run     read at once, reply at once
+//!          ──▶ a write ───────────────────▶ Propose into the lane at once, reply when applied
+//!          ──▶ a read behind a write ─────▶ Wait    runs when the writes ahead are applied
+//!          ──▶ a sync ────────────────────▶ Sync    asks for a read index, replies in its turn
+//!          ──▶ anything behind a sync ────▶ Wait
+//! ```
+//!
+//! Call `arrive` for each request in the order of the socket. When a write of this connection is
+//! about to be applied, run what `before_write` gives, apply, then call `written` and push the
+//! reply. When a read index is reached, call `synced`. After both, run what `next` gives until it
+//! gives nothing.
+//!
+//! Invariants: replies leave in the order of arrival. A read sees every write ahead of it and none
+//! behind it. Writes go out in the order of arrival. Nothing is proposed while a sync is ahead.
 
-/// x
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::proto::{Id, OpCode, Xid};
+
+/// A request as it waits: undecoded, with the identities its connection had when it came.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The client's number.
+    pub xid: Xid,
+    /// The operation.
+    pub op: OpCode,
+    /// The record behind the header.
+    pub body: Bytes,
+    /// Who asked.
+    pub identities: Arc<[Id]>,
+}
+
+/// What to do with a request now.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Carry it out here and reply.
+    Run(Held),
+    /// Put it into the lane; the reply comes when it is applied.
+    Propose(Held),
+    /// Ask the leader for a read index.
+    Sync,
+    /// The turn of a sync whose read index is reached: reply.
+    Synced(Held),
+}
+
 #[derive(Debug)]
-pub struct Pipeline;
-/// x
-#[derive(Debug)]
-pub struct Slot;
-/// x
-#[derive(Debug)]
-pub struct Arrival;
+enum Slot {
+    Write { xid: Xid, op: OpCode },
+    Sync { held: Held, reached: bool },
+    Waiting(Held),
+}
+
+/// The requests of one connection that are not answered yet, oldest first.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    slots: VecDeque<Slot>,
+    /// Syncs among the slots. While there is one, later requests wait undecided.
+    syncs: usize,
+}
+
+impl Pipeline {
+    /// Requests not answered yet.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether every request is answered.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Takes the next request of the socket. `None` says that it waits here.
+    pub fn arrive(&mut self, held: Held) -> Option<Step> {
+        if self.syncs > 0 {
+            self.slots.push_back(Slot::Waiting(held));
+            return None;
+        }
+        if held.op == OpCode::Sync {
+            self.syncs += 1;
+            self.slots.push_back(Slot::Sync {
+                held,
+                reached: false,
+            });
+            return Some(Step::Sync);
+        }
+        if held.op.is_write() {
+            self.slots.push_back(Slot::Write {
+                xid: held.xid,
+                op: held.op,
+            });
+            return Some(Step::Propose(held));
+        }
+        if self.slots.is_empty() {
+            return Some(Step::Run(held));
+        }
+        self.slots.push_back(Slot::Waiting(held));
+        None
+    }
+
+    /// A read that must run before the oldest write is applied, or it would see that write.
+    pub fn before_write(&mut self) -> Option<Held> {
+        match self.slots.front() {
+            Some(Slot::Waiting(_)) => match self.slots.pop_front() {
+                Some(Slot::Waiting(held)) => Some(held),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The oldest write has been applied: whose reply it is.
+    pub fn written(&mut self) -> Option<(Xid, OpCode)> {
+        match self.slots.front() {
+            Some(Slot::Write { xid, op }) => {
+                let answered = (*xid, *op);
+                self.slots.pop_front();
+                Some(answered)
+            }
+            _ => None,
+        }
+    }
+
+    /// The read index of the oldest sync has been applied here.
+    pub fn synced(&mut self) {
+        for slot in &mut self.slots {
+            if let Slot::Sync { reached, .. } = slot {
+                *reached = true;
+                return;
+            }
+        }
+    }
+
+    /// What can move on now: a read with nothing ahead of it, a sync whose turn has come, and
+    /// after that what waited behind it.
+    pub fn next(&mut self) -> Option<Step> {
+        match self.slots.front()? {
+            Slot::Waiting(held) if !held.op.is_write() && held.op != OpCode::Sync => {
+                self.before_write().map(Step::Run)
+            }
+            Slot::Sync { reached: true, .. } => match self.slots.pop_front() {
+                Some(Slot::Sync { held, .. }) => {
+                    self.syncs -= 1;
+                    Some(Step::Synced(held))
+                }
+                _ => None,
+            },
+            _ if self.syncs == 0 => self.decide_waiting(),
+            _ => None,
+        }
+    }
+
+    /// Behind a sync writes and syncs waited undecided; now that it is gone the first of them is
+    /// proposed, or asks, in its place.
+    fn decide_waiting(&mut self) -> Option<Step> {
+        let undecided = self.slots.iter_mut().find(|slot| match slot {
+            Slot::Waiting(held) => held.op.is_write() || held.op == OpCode::Sync,
+            Slot::Write { .. } | Slot::Sync { .. } => false,
+        })?;
+        let Slot::Waiting(held) = undecided else {
+            return None;
+        };
+        let held = held.clone();
+        if held.op == OpCode::Sync {
+            *undecided = Slot::Sync {
+                held,
+                reached: false,
+            };
+            self.syncs += 1;
+            return Some(Step::Sync);
+        }
+        *undecided = Slot::Write {
+            xid: held.xid,
+            op: held.op,
+        };
+        Some(Step::Propose(held))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests by letter: `r` read, `w` write, `s` sync, numbered by their place.
+    fn held(letter: char, xid: usize) -> Held {
+        let op = match letter {
+            'w' => OpCode::SetData,
+            's' => OpCode::Sync,
+            _ => OpCode::GetData,
+        };
+        let xid = Xid(i32::try_from(xid).unwrap());
+        Held {
+            xid,
+            op,
+            body: Bytes::new(),
+            identities: Arc::new([]),
+        }
+    }
+
+    fn show(step: &Step) -> String {
+        match step {
+            Step::Run(held) => format!("run {}", held.xid.0),
+            Step::Propose(held) => format!("propose {}", held.xid.0),
+            Step::Sync => "sync".into(),
+            Step::Synced(held) => format!("synced {}", held.xid.0),
+        }
+    }
+
+    /// Plays a script: letters arrive, `A` applies a write, `I` reaches a read index.
+    fn play(script: &str) -> String {
+        let mut pipeline = Pipeline::default();
+        let mut shown = Vec::new();
+        for (place, letter) in script.chars().enumerate() {
+            match letter {
+                'A' => {
+                    while let Some(read) = pipeline.before_write() {
+                        shown.push(format!("run {}", read.xid.0));
+                    }
+                    let (xid, _) = pipeline.written().expect("a write is under way");
+                    shown.push(format!("reply {}", xid.0));
+                }
+                'I' => pipeline.synced(),
+                _ => shown.extend(pipeline.arrive(held(letter, place)).as_ref().map(show)),
+            }
+            if matches!(letter, 'A' | 'I') {
+                while let Some(step) = pipeline.next() {
+                    shown.push(show(&step));
+                }
+            }
+        }
+        shown.join(", ")
+    }
+
+    #[test]
+    fn requests_take_effect_and_are_answered_in_order() {
+        let cases = [
+            ("rr", "run 0, run 1"),
+            ("wr", "propose 0"),
+            ("wrA", "propose 0, reply 0, run 1"),
+            ("wrwA", "propose 0, propose 2, reply 0, run 1"),
+            (
+                "wrwrAA",
+                "propose 0, propose 2, reply 0, run 1, reply 2, run 3",
+            ),
+            ("sIr", "sync, synced 0, run 2"),
+            ("srwI", "sync, synced 0, run 1, propose 2"),
+            ("wsrIA", "propose 0, sync, reply 0, synced 1, run 2"),
+            ("wsAwI", "propose 0, sync, reply 0, synced 1, propose 3"),
+            (
+                "sswIIA",
+                "sync, synced 0, sync, synced 1, propose 2, reply 2",
+            ),
+            ("srwrI", "sync, synced 0, run 1, propose 2"),
+            (
+                "swrwIAA",
+                "sync, synced 0, propose 1, propose 3, reply 1, run 2, reply 3",
+            ),
+        ];
+        for (script, expected) in cases {
+            assert_eq!(play(script), expected, "{script}");
+        }
+    }
+}
