@@ -12,7 +12,7 @@ use std::fmt;
 use crate::proto::ServerId;
 
 pub use expiry::Expiry;
-pub use pipeline::{Held, Pipeline, Step};
+pub use pipeline::{Held, Pipeline, Step, Written};
 pub use table::{Session, Table};
 
 /// The connection a session is attached to. A session that attaches elsewhere gets a new origin;

@@ -34,6 +34,25 @@ pub struct Held {
     pub body: Bytes,
     /// Who asked.
     pub identities: Arc<[Id]>,
+    /// When it came, microseconds of the caller's clock; handed back with the reply.
+    pub arrived_us: u64,
+}
+
+/// A write that is answered now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The client's number.
+    pub xid: Xid,
+    /// The operation.
+    pub op: OpCode,
+    /// When it came, microseconds of the caller's clock.
+    pub arrived_us: u64,
+}
+
+impl Held {
+    fn as_written(&self) -> Written {
+        Written { xid: self.xid, op: self.op, arrived_us: self.arrived_us }
+    }
 }
 
 /// What to do with a request now.
@@ -51,7 +70,7 @@ pub enum Step {
 
 #[derive(Debug)]
 enum Slot {
-    Write { xid: Xid, op: OpCode },
+    Write(Written),
     Sync { held: Held, reached: bool },
     Waiting(Held),
 }
@@ -115,15 +134,19 @@ impl Pipeline {
     }
 
     /// The oldest write has been applied: whose reply it is.
-    pub fn written(&mut self) -> Option<(Xid, OpCode)> {
-        match self.slots.front() {
-            Some(Slot::Write { xid, op }) => {
-                let answered = (*xid, *op);
-                self.slots.pop_front();
-                Some(answered)
-            }
-            _ => None,
-        }
+    pub fn written(&mut self) -> Option<Written> {
+        let Some(Slot::Write(written)) = self.slots.front() else {
+            return None;
+        };
+        let written = *written;
+        self.slots.pop_front();
+        Some(written)
+    }
+
+    /// The connection is gone: nothing of it is answered any more.
+    pub fn clear(&mut self) {
+        self.slots.clear();
+        self.syncs = 0;
     }
 
     /// The read index of the oldest sync has been applied here.
@@ -160,7 +183,7 @@ impl Pipeline {
     fn decide_waiting(&mut self) -> Option<Step> {
         let undecided = self.slots.iter_mut().find(|slot| match slot {
             Slot::Waiting(held) => held.op.is_write() || held.op == OpCode::Sync,
-            Slot::Write { .. } | Slot::Sync { .. } => false,
+            Slot::Write(_) | Slot::Sync { .. } => false,
         })?;
         let Slot::Waiting(held) = undecided else {
             return None;
@@ -221,8 +244,8 @@ mod tests {
                     while let Some(read) = pipeline.before_write() {
                         shown.push(format!("run {}", read.xid.0));
                     }
-                    let (xid, _) = pipeline.written().expect("a write is under way");
-                    shown.push(format!("reply {}", xid.0));
+                    let written = pipeline.written().expect("a write is under way");
+                    shown.push(format!("reply {}", written.xid.0));
                 }
                 'I' => pipeline.synced(),
                 _ => shown.extend(pipeline.arrive(held(letter, place)).as_ref().map(show)),
