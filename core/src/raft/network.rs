@@ -17,7 +17,7 @@ use openraft::{BasicNode, OptionalSend};
 use crate::environment::Net;
 use crate::proto::{Malformed, Reader, ServerId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
-use crate::raft::rpc;
+use crate::raft::{Members, rpc};
 use crate::raft::types::{
     SnapshotMeta, TypeConfig, Vote, get_vote, put_vote, snapshot_meta_bytes,
 };
@@ -31,16 +31,20 @@ const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
 pub(crate) struct Network {
     pub(crate) me: ServerId,
     pub(crate) net: Arc<dyn Net>,
+    /// Addresses by configuration; they go before those of the membership, which may be older.
+    pub(crate) addresses: Arc<Members>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Link;
 
     async fn new_client(&mut self, target: u64, node: &BasicNode) -> Link {
+        let server = u8::try_from(target).ok().map(ServerId);
+        let address = server.and_then(|server| self.addresses.address(server));
         Link {
             network: self.clone(),
             target,
-            address: node.addr.clone(),
+            address: address.unwrap_or(&node.addr).clone(),
             connection: None,
         }
     }

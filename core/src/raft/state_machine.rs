@@ -14,9 +14,9 @@ use crate::raft::types::{
     snapshot_meta_bytes,
 };
 use crate::environment::Clock;
-use crate::replica::Replica;
+use crate::replica::{Ending, Progress, Replica};
 use crate::storage::{EntryId, SnapshotFile, Snapshots};
-use crate::tree::{Tree, image};
+use crate::tree::{Lane, Tree, image};
 
 /// Applies committed entries to the replica, and keeps its snapshots.
 pub(crate) struct StateMachine {
@@ -73,6 +73,33 @@ impl StateMachine {
         }
     }
 
+    /// Opens a lane behind a later life of this server, if one was met. What was under way on
+    /// this one is lost, so its connections end.
+    fn follow_lane(&self, superseded: Option<u64>) {
+        let Some(boot) = superseded else {
+            return;
+        };
+        let lane = Lane { boot: boot + 1, ..self.replica.lane() };
+        self.replica.set_lane(lane);
+        self.proposer.open_lane(lane);
+        for connection in self.replica.connections() {
+            connection.end(Ending::SnapshotInstalled);
+        }
+    }
+
+    /// A snapshot replaced the tree: it tells how far this server's lane has come.
+    fn adopt_lane(&self) {
+        let own = self.replica.lane();
+        let Some((boot, number)) = self.replica.tree().lane(own.server) else {
+            return;
+        };
+        if boot == own.boot {
+            self.proposer.progress(Progress { done: Some(number), ..Progress::default() });
+        } else if boot > own.boot {
+            self.follow_lane(Some(boot));
+        }
+    }
+
     fn meta(&self) -> SnapshotMeta {
         SnapshotMeta { last_log_id: self.last_applied, last_membership: self.membership.clone() }
     }
@@ -98,7 +125,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 EntryPayload::Normal(batch) => {
                     let now_us = self.clock.monotonic_us();
                     let progress = self.replica.apply(*log_id.leader_id, &batch, now_us);
-                    self.proposer.progress(progress.map_err(invalid)?);
+                    let progress = progress.map_err(invalid)?;
+                    self.proposer.progress(progress);
+                    self.follow_lane(progress.superseded);
                 }
                 EntryPayload::Membership(membership) => {
                     self.membership = StoredMembership::new(Some(log_id), membership);
@@ -132,7 +161,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.last_applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.applied.send_replace(meta.last_log_id.map_or(0, |id| id.index));
-        self.proposer.snapshot_installed();
+        self.adopt_lane();
         Ok(())
     }
 

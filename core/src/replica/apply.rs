@@ -16,6 +16,9 @@ pub struct Progress {
     /// A draft of this server was refused because one before it is missing: all that are not done
     /// must be sent again.
     pub gap: bool,
+    /// A life of this server with a greater boot has been at work: this one must open a lane
+    /// behind it, or nothing it proposes is ever executed.
+    pub superseded: Option<u64>,
 }
 
 /// What one proposal came to, until the outboxes have it.
@@ -41,6 +44,9 @@ impl Replica {
             let mut tree = self.tree.write();
             for proposal in proposals.by_ref().take(APPLY_CHUNK) {
                 let (lane, number, draft) = proposal?;
+                if lane.server == own.server && lane.boot > own.boot {
+                    progress.superseded = Some(lane.boot);
+                }
                 match tree.admit(lane, number) {
                     Admission::Next => {
                         let at = At { term, stamp_ms, lane, number, now_us };
