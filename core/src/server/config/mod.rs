@@ -17,10 +17,10 @@ mod membership;
 mod overrides;
 mod properties;
 mod resolve;
-#[cfg(test)]
-mod samples;
 mod setting;
 mod system;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::num::NonZeroU32;
