@@ -26,7 +26,7 @@ Exit codes: 0 stopped as asked, 1 could not start, 2 wrong arguments or configur
 
 /// A coordination service that speaks ZooKeeper's protocol.
 #[derive(Debug, Parser)]
-#[command(name = "zoowarden", version, after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
+#[command(name = "zoowarden", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: ServerOptions,
@@ -42,7 +42,7 @@ enum Command {
         #[command(flatten)]
         options: ServerOptions,
         /// A zoo.cfg, or ZooKeeper's form without a file: PORT DATADIR [TICKTIME] [MAXCNXNS]
-        #[arg(value_name = "ZOO_CFG | PORT DATADIR [TICKTIME] [MAXCNXNS]", num_args = 0..=4)]
+        #[arg(value_name = "WORD", num_args = 0..=4)]
         #[arg(conflicts_with = "config")]
         words: Vec<String>,
     },

@@ -17,15 +17,16 @@ fn zoowarden(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ou
 }
 
 fn run(arguments: &[&str]) -> Output {
-    zoowarden(tempfile::tempdir().unwrap().path(), arguments, &[])
+    let dir = tempfile::tempdir().expect("tests may write to the temporary directory");
+    zoowarden(dir.path(), arguments, &[])
 }
 
 fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    String::from_utf8(output.stdout.clone()).expect("the binary prints UTF-8")
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    String::from_utf8(output.stderr.clone()).expect("the binary prints UTF-8")
 }
 
 #[test]

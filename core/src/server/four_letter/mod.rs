@@ -8,6 +8,8 @@
 
 pub mod metrics;
 pub mod report;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -181,66 +183,5 @@ impl WordList {
             (Self::Only(words), Word::Isro) => read_only_mode_enabled || words.contains(&word),
             (Self::Only(words), _) => words.contains(&word),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_word_is_found_by_its_bytes_and_nothing_else_is() {
-        for word in Word::ALL {
-            let bytes = word
-                .as_str()
-                .as_bytes()
-                .try_into()
-                .expect("words have four letters");
-            assert_eq!(Word::from_bytes(bytes), Some(word));
-        }
-        for frame in [[0, 0, 0, 44], *b"RUOK", *b"quit", [0xff, 0xf4, 0xff, 0xfd]] {
-            assert_eq!(Word::from_bytes(frame), None);
-        }
-    }
-
-    #[test]
-    fn the_list_of_words_is_the_operators_plus_what_tools_need() {
-        let allowed = |list: &WordList, read_only| -> String {
-            let words = Word::ALL
-                .into_iter()
-                .filter(|word| list.allows(*word, read_only));
-            words.map(Word::as_str).collect::<Vec<_>>().join(" ")
-        };
-        let all = Word::ALL.map(Word::as_str).join(" ");
-        for (text, read_only, want) in [
-            ("", false, "srvr"),
-            ("", true, "isro srvr"),
-            ("mntr,ruok", false, "mntr ruok srvr"),
-            (" mntr , , stat ", false, "mntr srvr stat"),
-            ("mntr, *", false, &all),
-            ("*", true, &all),
-        ] {
-            let (list, unknown) = WordList::parse(text);
-            assert_eq!(
-                (allowed(&list, read_only).as_str(), unknown.len()),
-                (want, 0),
-                "{text:?}"
-            );
-        }
-        assert_eq!(WordList::parse("ruok,abcd, icfg").1, ["abcd", "icfg"]);
-    }
-
-    #[test]
-    fn a_refused_word_gets_zookeepers_answer() {
-        assert_eq!(
-            Word::Mntr.refusal(),
-            "mntr is not executed because it is not in the whitelist.\n"
-        );
-    }
-
-    #[test]
-    fn tools_find_major_and_minor_in_the_version() {
-        let numbers: Vec<_> = ZOOKEEPER_VERSION.splitn(3, '.').take(2).collect();
-        assert_eq!(numbers, ["3", "9"]);
     }
 }
