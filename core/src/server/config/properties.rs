@@ -36,6 +36,8 @@ fn logical_lines(text: &str) -> Vec<(u32, String)> {
     let mut continues = false;
     for (number, natural) in (1u32..).zip(natural_lines(text)) {
         let line = natural.trim_start_matches(is_blank);
+        // A line that so far is nothing but a continuation has not begun.
+        continues &= out.last().is_some_and(|(_, begun)| !begun.is_empty());
         if !continues && (line.is_empty() || line.starts_with(['#', '!'])) {
             continue;
         }
@@ -167,6 +169,8 @@ mod tests {
             ("a=b\r\n", 1, "a", "b"),
             ("x\\ty=1", 1, "x\ty", "1"),
             ("a=b\\\r\n  c", 1, "a", "bc"),
+            ("\\\n# a comment\na=b", 3, "a", "b"),
+            ("\\\n a=b", 2, "a", "b"),
         ];
         for (text, line, key, value) in cases {
             let want = (*line, (*key).to_owned(), (*value).to_owned());
