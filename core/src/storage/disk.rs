@@ -62,9 +62,10 @@ pub trait DiskFile: Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// The file's length in bytes.
     fn bytes(&self) -> io::Result<u64>;
-    /// The first position at or after `offset` that may hold something other than zero, or `None`
-    /// if there is none up to the end. Lets a scan skip what was reserved and never written.
-    fn next_data(&self, offset: u64) -> io::Result<Option<u64>>;
+    /// A position behind the last byte that may be other than zero, not beyond the length. Lets a
+    /// scan skip what was reserved and never written. To be asked before the file is read: reading
+    /// makes holes look like data.
+    fn data_end(&self) -> io::Result<u64>;
 }
 
 /// Whether an error says that the disk, or the owner's share of it, is full.
@@ -203,13 +204,18 @@ impl DiskFile for RealFile {
         Ok(self.0.metadata()?.len())
     }
 
-    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
-        match rustix::fs::seek(&self.0, SeekFrom::Data(offset)) {
-            Ok(position) => Ok(Some(position)),
-            Err(Errno::NXIO) => Ok(None),
-            // The file system cannot tell: everything may be data.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok((offset < self.bytes()?).then_some(offset)),
-            Err(error) => Err(error.into()),
+    fn data_end(&self) -> io::Result<u64> {
+        let mut end = 0;
+        loop {
+            let hole = rustix::fs::seek(&self.0, SeekFrom::Data(end))
+                .and_then(|data| rustix::fs::seek(&self.0, SeekFrom::Hole(data)));
+            match hole {
+                Ok(hole) => end = hole,
+                Err(Errno::NXIO) => return Ok(end),
+                // The file system cannot tell: everything may be data.
+                Err(Errno::INVAL | Errno::OPNOTSUPP) => return self.bytes(),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }
@@ -226,6 +232,11 @@ mod tests {
         file.allocate(8192).unwrap();
         assert_eq!(file.bytes().unwrap(), 8192);
         file.write_at(b"abc", 4096).unwrap();
+        let data_end = file.data_end().unwrap();
+        assert!(
+            (4099..=8192).contains(&data_end),
+            "written bytes are never skipped"
+        );
         file.allocate(4096).unwrap();
         assert_eq!(file.bytes().unwrap(), 8192, "allocate never shrinks");
         let mut buffer = [1; 16];
@@ -235,8 +246,6 @@ mod tests {
             "a read stops at the end"
         );
         assert_eq!(buffer[..8], [0; 8]);
-        let data = file.next_data(0).unwrap().unwrap();
-        assert!(data <= 4096, "written bytes are never skipped");
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //!   reported as damaged, never dropped silently.
 //! * No operation is repeated after a failed sync.
 
+mod directory;
 mod disk;
 mod index;
 mod log;
@@ -29,8 +30,12 @@ mod recovery;
 mod segment;
 #[cfg(any(test, feature = "simulation"))]
 mod sim_disk;
+mod snapshots;
+#[cfg(test)]
+mod snapshots_test;
 mod writer;
 
+pub use directory::{DataDir, Identity, IdentityError, LockError};
 pub use disk::{Disk, DiskFile, OpenMode, RealDisk, is_out_of_space};
 pub use log::{
     Cut, Done, Entry, EntryId, Log, LogOptions, LogState, LogStats, OpenError, PAYLOAD_BYTES_MAX,
@@ -38,3 +43,7 @@ pub use log::{
 };
 #[cfg(any(test, feature = "simulation"))]
 pub use sim_disk::SimDisk;
+pub use snapshots::{
+    CHUNK_BYTES_MAX, Chunks, Listed, META_BYTES_MAX, SnapshotError, SnapshotFile, SnapshotReceiver,
+    SnapshotWriter, Snapshots,
+};

@@ -35,7 +35,7 @@ use super::segment::{
 use super::writer::Tail;
 
 /// How much is read at a time.
-const WINDOW_BYTES: usize = 1 << 20;
+const WINDOW_BYTES: usize = 256 << 10;
 const EIO: i32 = 5;
 
 /// What opening hands to the log.
@@ -421,9 +421,7 @@ fn search(segment: &Segment, from: u64, expected: u64, current: u64) -> io::Resu
         end: from,
     };
     let mut offset = from;
-    while let Some(data) = segment.file.next_data(offset)? {
-        let aligned = data - data % ALIGNMENT as u64;
-        offset = offset.max(aligned);
+    while offset < segment.data_end {
         let bytes = window.get(offset, WINDOW_BYTES)?;
         if bytes.len() < HEADER_BYTES {
             break;

@@ -39,6 +39,8 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) salt: u32,
+    /// When it was opened, everything from here on was zero.
+    pub(super) data_end: u64,
 }
 
 /// Why a segment's header could not be used.
@@ -52,6 +54,7 @@ impl Segment {
     pub(super) fn open(disk: &dyn Disk, dir: &Path, ordinal: u64) -> Result<Segment, HeaderError> {
         let path = segment_path(dir, ordinal);
         let file = disk.open(&path, OpenMode::Write).map_err(HeaderError::Io)?;
+        let data_end = file.data_end().map_err(HeaderError::Io)?;
         let mut header = [0; SEGMENT_HEADER_BYTES];
         let read = file.read_at(&mut header, 0).map_err(HeaderError::Io)?;
         let damaged = |what: String| Err(HeaderError::Damaged(what));
@@ -75,6 +78,7 @@ impl Segment {
             path,
             file,
             salt: u32_at(&header, 12),
+            data_end,
         })
     }
 
@@ -107,6 +111,7 @@ impl Segment {
             path,
             file,
             salt,
+            data_end: RECORDS_OFFSET,
         })
     }
 

@@ -512,14 +512,13 @@ impl DiskFile for SimFile {
         self.run(|state| Ok(inode(state, self.inode).current.len() as u64))
     }
 
-    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+    fn data_end(&self) -> io::Result<u64> {
         self.run(|state| {
             let bytes = &inode(state, self.inode).current;
-            let rest = bytes.get(offset as usize..).unwrap_or_default();
-            Ok(rest
+            Ok(bytes
                 .iter()
-                .position(|byte| *byte != 0)
-                .map(|skipped| offset + skipped as u64))
+                .rposition(|byte| *byte != 0)
+                .map_or(0, |last| last as u64 + 1))
         })
     }
 }
