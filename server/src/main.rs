@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 use zoowarden::server::config::{self, Config, ConfigError, Loaded, SystemProperties};
 
 use args::{Arguments, ServerOptions};
-use start::StartError;
+use start::{Running, StartError};
 
 /// The environment variables that ZooKeeper's scripts pass on to the server, in their order.
 const FLAG_VARIABLES: [&str; 2] = ["SERVER_JVMFLAGS", "JVMFLAGS"];
@@ -63,11 +63,23 @@ async fn run(config: Config) -> Result<(), StartError> {
     // Before the start, so that no signal falls between start and stop.
     let mut signals = Signals::listen()?;
     let server = start::start(config).await?;
-    let line = ready_line(&server.client_address.to_string(), &server.data_dir);
+    let outcome = tokio::select! {
+        () = signals.next() => Ok(()),
+        error = serve(&server) => Err(error),
+    };
+    server.stop().await;
+    outcome
+}
+
+/// Says when clients are served, and comes back only when the server cannot go on.
+async fn serve(server: &Running) -> StartError {
+    if let Err(error) = server.ready().await {
+        return error;
+    }
+    let line = ready_line(&server.client_address().to_string(), server.data_dir());
     // A closed stdout is no reason to stop serving.
     let _ = writeln!(std::io::stdout(), "{line}");
-    signals.next().await;
-    server.stop().await
+    server.failed().await
 }
 
 /// The one line on stdout.

@@ -2,31 +2,52 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
+use zoowarden::server::Server;
 use zoowarden::server::config::Config;
 
 /// A server that serves.
 pub(crate) struct Running {
-    /// Where clients connect, with the port that was really opened.
-    pub(crate) client_address: SocketAddr,
-    /// Where the data lies, absolute.
-    pub(crate) data_dir: PathBuf,
+    server: Server,
 }
 
 impl Running {
+    /// Where clients connect, with the port that was really opened.
+    pub(crate) fn client_address(&self) -> SocketAddr {
+        self.server.client_address()
+    }
+
+    /// Where the data lies, absolute.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.server.data_dir()
+    }
+
+    /// Waits until clients are served.
+    pub(crate) async fn ready(&self) -> Result<(), StartError> {
+        self.server
+            .ready()
+            .await
+            .map_err(|error| StartError::new(error.to_string()))
+    }
+
+    /// Waits until the server cannot go on.
+    pub(crate) async fn failed(&self) -> StartError {
+        StartError::new(self.server.failed().await.to_string())
+    }
+
     /// Stops serving and waits until everything is on disk.
-    pub(crate) async fn stop(self) -> Result<(), StartError> {
-        Ok(())
+    pub(crate) async fn stop(self) {
+        self.server.stop().await;
     }
 }
 
 /// Starts the server that `config` describes.
 pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
-    let data_dir = config.data_dir.display();
-    Err(StartError::new(format!(
-        "cannot serve {data_dir}: the server is not built yet"
-    )))
+    match Server::start(config).await {
+        Ok(server) => Ok(Running { server }),
+        Err(error) => Err(StartError::new(error.to_string())),
+    }
 }
 
 /// Why a server could not start or had to stop: one line for the operator.

@@ -22,11 +22,16 @@ pub struct SystemClock {
     start: Instant,
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one room that asks the machine for the time")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one room that asks the machine for the time"
+)]
 impl SystemClock {
     /// Counts monotonic time from now.
     pub fn new() -> SystemClock {
-        SystemClock { start: Instant::now() }
+        SystemClock {
+            start: Instant::now(),
+        }
     }
 }
 
@@ -36,10 +41,15 @@ impl Default for SystemClock {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one room that asks the machine for the time")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one room that asks the machine for the time"
+)]
 impl Clock for SystemClock {
     fn wall_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 

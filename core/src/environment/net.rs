@@ -56,7 +56,11 @@ struct TcpAcceptor {
 fn split(stream: TcpStream, peer: SocketAddr) -> io::Result<Stream> {
     stream.set_nodelay(true)?;
     let (reader, writer) = stream.into_split();
-    Ok(Stream { reader: Box::new(reader), writer: Box::new(writer), peer })
+    Ok(Stream {
+        reader: Box::new(reader),
+        writer: Box::new(writer),
+        peer,
+    })
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one room that opens sockets")]
@@ -70,14 +74,21 @@ impl Net for Tcp {
     }
 
     fn listen(&self, address: SocketAddr, backlog: i32) -> io::Result<Box<dyn Listener>> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         // A restarted server must not wait for its old connections to be forgotten.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(backlog)?;
         let listener = TcpListener::from_std(socket.into())?;
-        Ok(Box::new(TcpAcceptor { listener, keep_alive: self.keep_alive }))
+        Ok(Box::new(TcpAcceptor {
+            listener,
+            keep_alive: self.keep_alive,
+        }))
     }
 }
 

@@ -15,25 +15,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use openraft::async_runtime::watch::WatchReceiver;
+
 use crate::proto::ServerId;
 use crate::raft::peer::{self, Hello, Purpose};
 use crate::raft::types::first_membership;
 use crate::raft::{Consensus, Leadership};
+use crate::storage::Standing;
 
 /// Pause between two rounds of asking the others.
 const ROUND: Duration = Duration::from_millis(100);
-
-/// Where a server stands with its ensemble; kept on disk, because a server that lost its log must
-/// not take itself for a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It has never belonged to an ensemble.
-    New,
-    /// It belongs, but has lost its log and not caught up yet: it must not vote.
-    Returning,
-    /// It belongs.
-    Member,
-}
 
 impl Consensus {
     /// Sees to it that this server belongs to the ensemble, and tells `stand` whenever its
@@ -65,7 +56,11 @@ impl Consensus {
     /// Nobody else can elect, so there is nothing to wait for.
     async fn elect_if_alone(&self) -> io::Result<()> {
         if self.members.voters.len() == 1 {
-            self.raft.trigger().elect(false).await.map_err(io::Error::other)?;
+            self.raft
+                .trigger()
+                .elect(false)
+                .await
+                .map_err(io::Error::other)?;
         }
         Ok(())
     }
@@ -73,7 +68,9 @@ impl Consensus {
     /// Every founder proposes the same first membership.
     async fn found(&self) -> io::Result<()> {
         let voters = self.members.voters.iter();
-        let voters = voters.map(|(id, address)| (u64::from(id.0), address.clone())).collect();
+        let voters = voters
+            .map(|(id, address)| (u64::from(id.0), address.clone()))
+            .collect();
         match self.raft.initialize(first_membership(&voters)).await {
             Ok(()) => Ok(()),
             // A leader was faster: this server is a follower already.
@@ -88,7 +85,12 @@ impl Consensus {
         let majority = self.members.voters.len() / 2 + 1;
         loop {
             let mut new = 1;
-            for server in self.members.voters.keys().filter(|server| **server != self.me) {
+            for server in self
+                .members
+                .voters
+                .keys()
+                .filter(|server| **server != self.me)
+            {
                 match self.probe(*server).await {
                     Ok(true) => return !matches!(self.leadership(), Leadership::Stopped),
                     Ok(false) => new += 1,
@@ -107,8 +109,15 @@ impl Consensus {
 
     /// Whether another server has been a member for longer than this one is up.
     async fn probe(&self, server: ServerId) -> io::Result<bool> {
-        let address = self.members.address(server).ok_or(io::ErrorKind::NotFound)?;
-        let hello = Hello { from: self.me, to: server, purpose: Purpose::Probe };
+        let address = self
+            .members
+            .address(server)
+            .ok_or(io::ErrorKind::NotFound)?;
+        let hello = Hello {
+            from: self.me,
+            to: server,
+            purpose: Purpose::Probe,
+        };
         let asking = async {
             let (mut reader, _writer) = peer::connect(&*self.net, address, hello).await?;
             reader.next().await
@@ -136,18 +145,26 @@ impl Consensus {
     pub async fn admit_observers(&self) {
         let known = {
             let metrics = self.raft.metrics();
-            let membership = metrics.borrow().membership_config.clone();
-            membership.membership().nodes().map(|(id, _)| *id).collect::<Vec<_>>()
+            let membership = metrics.borrow_watched().membership_config.clone();
+            membership
+                .membership()
+                .nodes()
+                .map(|(id, _)| *id)
+                .collect::<Vec<_>>()
         };
         for (observer, address) in &self.members.observers {
             let id = u64::from(observer.0);
             if known.contains(&id) {
                 continue;
             }
-            let node = openraft::BasicNode { addr: address.clone() };
+            let node = openraft::BasicNode {
+                addr: address.clone(),
+            };
             match self.raft.add_learner(id, node, false).await {
                 Ok(_) => tracing::info!(observer = observer.0, "observer admitted"),
-                Err(error) => tracing::warn!(observer = observer.0, %error, "observer not admitted"),
+                Err(error) => {
+                    tracing::warn!(observer = observer.0, %error, "observer not admitted")
+                }
             }
         }
     }

@@ -46,7 +46,10 @@ const REACHED: u8 = 5;
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// These sessions were heard of; `sent_ms` comes back as proof of contact.
-    Touch { sessions: Vec<SessionId>, sent_ms: u64 },
+    Touch {
+        sessions: Vec<SessionId>,
+        sent_ms: u64,
+    },
     /// The index everything committed so far is at; nothing is sent when nobody can tell.
     ReadIndex(oneshot::Sender<u64>),
 }
@@ -91,7 +94,13 @@ async fn lead(consensus: &Arc<Consensus>, now: Leadership, asks: &mut mpsc::Rece
             if !runs.is_empty() {
                 let batch = Batch::new(consensus.clock.wall_ms(), &runs);
                 let (responder, written) = ProgressResponder::complete_only();
-                if consensus.raft.write(batch).responder(responder).await.is_err() {
+                if consensus
+                    .raft
+                    .write(batch)
+                    .responder(responder)
+                    .await
+                    .is_err()
+                {
                     break;
                 }
                 in_flight.push(written);
@@ -143,12 +152,23 @@ async fn follow(
     asks: &mut mpsc::Receiver<Ask>,
 ) -> io::Result<()> {
     let mut leadership = consensus.watch_leadership();
-    let address = consensus.address_of(leader).ok_or(io::ErrorKind::NotFound)?;
-    let hello = Hello { from: consensus.me, to: leader, purpose: Purpose::Lane };
+    let address = consensus
+        .address_of(leader)
+        .ok_or(io::ErrorKind::NotFound)?;
+    let hello = Hello {
+        from: consensus.me,
+        to: leader,
+        purpose: Purpose::Lane,
+    };
     let opening = peer::connect(&*consensus.net, &address, hello);
-    let (reader, mut writer) =
-        tokio::time::timeout(consensus.timing.connect, opening).await.map_err(io::Error::from)??;
-    let mut lane = Following { reader, asked: 0, waiting: None };
+    let (reader, mut writer) = tokio::time::timeout(consensus.timing.connect, opening)
+        .await
+        .map_err(io::Error::from)??;
+    let mut lane = Following {
+        reader,
+        asked: 0,
+        waiting: None,
+    };
     let mut progress = Stall::new(consensus);
     consensus.proposer.resend();
     loop {
@@ -185,7 +205,9 @@ struct Stall {
 
 impl Stall {
     fn new(consensus: &Consensus) -> Stall {
-        Stall { done: consensus.proposer.done() }
+        Stall {
+            done: consensus.proposer.done(),
+        }
     }
 
     fn check(&mut self, consensus: &Consensus) {
@@ -367,16 +389,28 @@ async fn take(
 }
 
 fn run_of(from: ServerId, body: &Bytes, r: &mut Reader<'_>) -> Result<Run, Malformed> {
-    let lane = Lane { server: from, boot: r.u64()? };
+    let lane = Lane {
+        server: from,
+        boot: r.u64()?,
+    };
     let (first, count) = (r.u64()?, r.u32()?);
     let drafts = body.slice_ref(r.rest());
     // What does not decode here would stop every server when it is applied.
-    let run = Run { lane, first, count, drafts };
+    let run = Run {
+        lane,
+        first,
+        count,
+        drafts,
+    };
     let checked = Batch::new(0, std::slice::from_ref(&run));
     let mut proposals = 0;
     for proposal in checked.proposals() {
         proposal?;
         proposals += 1;
     }
-    if proposals == count { Ok(run) } else { Err(Malformed("a run of another length")) }
+    if proposals == count {
+        Ok(run)
+    } else {
+        Err(Malformed("a run of another length"))
+    }
 }

@@ -19,7 +19,7 @@ use crate::storage::{self, Log};
 const READ_BYTES_MAX: usize = 1 << 20;
 
 /// The durable log as openraft wants it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct LogStore {
     log: Arc<Log>,
 }
@@ -37,12 +37,19 @@ impl LogStore {
             let read = tokio::task::spawn_blocking(move || log.read(from, to, bytes_max));
             read.await.map_err(io::Error::other)??
         };
-        entries.into_iter().map(decode).collect::<Result<Vec<_>, _>>().map_err(invalid)
+        entries
+            .into_iter()
+            .map(decode)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(invalid)
     }
 }
 
 fn decode(entry: storage::Entry) -> Result<Entry, Malformed> {
-    Ok(Entry { log_id: log_id(entry.id), payload: payload(&entry.payload)? })
+    Ok(Entry {
+        log_id: log_id(entry.id),
+        payload: payload(&entry.payload)?,
+    })
 }
 
 fn invalid(malformed: Malformed) -> io::Error {
@@ -74,7 +81,9 @@ impl RaftLogReader<TypeConfig> for LogStore {
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
         let vote = self.log.state().vote;
-        vote.map(|vote| get_vote(&mut Reader::new(&vote))).transpose().map_err(invalid)
+        vote.map(|vote| get_vote(&mut Reader::new(&vote)))
+            .transpose()
+            .map_err(invalid)
     }
 }
 
@@ -84,7 +93,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
         let state = self.log.state();
         let purged = state.purged.map(log_id);
-        Ok(LogState { last_purged_log_id: purged, last_log_id: state.last.map(log_id).or(purged) })
+        Ok(LogState {
+            last_purged_log_id: purged,
+            last_log_id: state.last.map(log_id).or(purged),
+        })
     }
 
     async fn get_log_reader(&mut self) -> Self::LogReader {
@@ -125,7 +137,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
         // Queued ahead of everything that follows, which is all that order needs.
-        self.log.truncate_after(last.as_ref().map(entry_id), Box::new(|_| {}));
+        self.log
+            .truncate_after(last.as_ref().map(entry_id), Box::new(|_| {}));
         Ok(())
     }
 

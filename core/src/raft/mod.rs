@@ -24,8 +24,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::raft::linearizable_read::Linearizer;
-use openraft::{ReadPolicy, ServerState, SnapshotPolicy};
+use openraft::{Instant, ReadPolicy, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -79,7 +80,9 @@ pub struct Members {
 
 impl Members {
     fn address(&self, server: ServerId) -> Option<&String> {
-        self.voters.get(&server).or_else(|| self.observers.get(&server))
+        self.voters
+            .get(&server)
+            .or_else(|| self.observers.get(&server))
     }
 }
 
@@ -122,20 +125,30 @@ pub struct Recovered {
 
 impl std::fmt::Debug for Recovered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Recovered({:?})", self.meta.as_ref().map(|meta| meta.last_log_id))
+        write!(
+            f,
+            "Recovered({:?})",
+            self.meta.as_ref().map(|meta| meta.last_log_id)
+        )
     }
 }
 
 impl Recovered {
     /// Nothing on disk: a fresh tree.
     pub fn fresh() -> Recovered {
-        Recovered { tree: Tree::new(), meta: None }
+        Recovered {
+            tree: Tree::new(),
+            meta: None,
+        }
     }
 
     /// Loads a snapshot. Blocks; not for async threads.
     pub fn load(file: &SnapshotFile) -> io::Result<Recovered> {
         let restored = state_machine::load(file)?;
-        Ok(Recovered { tree: restored.tree, meta: Some(restored.meta) })
+        Ok(Recovered {
+            tree: restored.tree,
+            meta: Some(restored.meta),
+        })
     }
 }
 
@@ -173,7 +186,9 @@ pub(crate) struct VotingGate {
 impl VotingGate {
     fn check(&self) -> io::Result<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(io::Error::other("this server has lost its log and is catching up"));
+            return Err(io::Error::other(
+                "this server has lost its log and is catching up",
+            ));
         }
         Ok(())
     }
@@ -231,7 +246,9 @@ impl Consensus {
     /// Starts Raft and the tasks around it. The ensemble may not exist yet: see
     /// [`Consensus::join`].
     pub async fn start(parts: Parts) -> io::Result<Arc<Consensus>> {
-        let config = raft_config(&parts.timing).validate().map_err(io::Error::other)?;
+        let config = raft_config(&parts.timing)
+            .validate()
+            .map_err(io::Error::other)?;
         let proposer = Arc::new(Proposer::new(parts.replica.lane()));
         let meta = parts.recovered.meta;
         let last_applied = meta.as_ref().and_then(|meta| meta.last_log_id);
@@ -340,8 +357,11 @@ impl Consensus {
 
     /// The leader's half of a read index: a quorum confirms that it still leads.
     async fn read_index(&self) -> Option<u64> {
-        let linearizer: Linearizer<TypeConfig> =
-            self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await.ok()?;
+        let linearizer: Linearizer<TypeConfig> = self
+            .raft
+            .get_read_linearizer(ReadPolicy::ReadIndex)
+            .await
+            .ok()?;
         Some(linearizer.read_log_id().index())
     }
 
@@ -351,7 +371,7 @@ impl Consensus {
             return true;
         }
         let metrics = self.raft.metrics();
-        let acked = metrics.borrow().last_quorum_acked;
+        let acked = metrics.borrow_watched().last_quorum_acked;
         acked.is_some_and(|acked| acked.elapsed() < self.timing.election_max)
     }
 
@@ -360,8 +380,11 @@ impl Consensus {
             return Some(address.clone());
         }
         let metrics = self.raft.server_metrics();
-        let membership = metrics.borrow().membership_config.clone();
-        membership.membership().get_node(&u64::from(server.0)).map(|node| node.addr.clone())
+        let membership = metrics.borrow_watched().membership_config.clone();
+        membership
+            .membership()
+            .get_node(&u64::from(server.0))
+            .map(|node| node.addr.clone())
     }
 
     /// How far the log has come and how far it is applied: last index, applied index.
@@ -373,9 +396,13 @@ impl Consensus {
     /// Followers and observers that this leader's log has reached.
     pub fn synced_followers(&self) -> Synced {
         let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
+        let metrics = metrics.borrow_watched();
         let committed = metrics.local_committed.map_or(0, |id| id.index);
-        let voters = metrics.membership_config.membership().voter_ids().collect::<BTreeSet<_>>();
+        let voters = metrics
+            .membership_config
+            .membership()
+            .voter_ids()
+            .collect::<BTreeSet<_>>();
         let mut synced = Synced::default();
         for (server, matched) in metrics.replication.iter().flatten() {
             if *server == u64::from(self.me.0) {
@@ -409,7 +436,12 @@ impl Consensus {
 
     /// The last entry the newest snapshot covers.
     pub fn snapshot_covers(&self) -> Option<EntryId> {
-        self.raft.metrics().borrow().snapshot.as_ref().map(entry_id)
+        self.raft
+            .metrics()
+            .borrow_watched()
+            .snapshot
+            .as_ref()
+            .map(entry_id)
     }
 
     /// Stops: leadership goes to another voter first, if this server has it.
@@ -433,11 +465,17 @@ impl Consensus {
         }
         let best = {
             let metrics = self.raft.metrics();
-            let metrics = metrics.borrow();
+            let metrics = metrics.borrow_watched();
             let replication = metrics.replication.iter().flatten();
             replication
                 .filter(|(id, _)| **id != u64::from(self.me.0))
-                .filter(|(id, _)| metrics.membership_config.membership().voter_ids().any(|v| v == **id))
+                .filter(|(id, _)| {
+                    metrics
+                        .membership_config
+                        .membership()
+                        .voter_ids()
+                        .any(|v| v == **id)
+                })
                 .max_by_key(|(_, matched)| **matched)
                 .map(|(id, _)| *id)
         };
@@ -449,7 +487,10 @@ impl Consensus {
         }
         let mut leadership = self.watch_leadership();
         let gone = leadership.wait_for(|now| matches!(now, Leadership::Of { .. }));
-        if tokio::time::timeout(self.timing.election_max * 2, gone).await.is_err() {
+        if tokio::time::timeout(self.timing.election_max * 2, gone)
+            .await
+            .is_err()
+        {
             tracing::warn!(to, "leadership was not taken over; the others will elect");
         }
     }
@@ -481,7 +522,10 @@ async fn follow_leadership(consensus: Arc<Consensus>) {
                     _ => Leadership::Nobody,
                 },
                 (Ok(()), Some(leader)) => match u8::try_from(leader) {
-                    Ok(leader) => Leadership::Of { server: ServerId(leader), term },
+                    Ok(leader) => Leadership::Of {
+                        server: ServerId(leader),
+                        term,
+                    },
                     Err(_) => Leadership::Nobody,
                 },
                 (Ok(()), None) => Leadership::Nobody,
@@ -506,5 +550,8 @@ async fn follow_leadership(consensus: Arc<Consensus>) {
 pub fn new_lane(server: ServerId, tree: &Tree, wall_ms: i64) -> Lane {
     let now = u64::try_from(wall_ms).unwrap_or(0);
     let known = tree.lane(server).map_or(0, |(boot, _)| boot + 1);
-    Lane { server, boot: now.max(known) }
+    Lane {
+        server,
+        boot: now.max(known),
+    }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::errors::{
+    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
+};
 use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
@@ -17,10 +19,8 @@ use openraft::{BasicNode, OptionalSend};
 use crate::environment::Net;
 use crate::proto::{Malformed, Reader, ServerId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
+use crate::raft::types::{SnapshotMeta, TypeConfig, Vote, get_vote, put_vote, snapshot_meta_bytes};
 use crate::raft::{Members, rpc};
-use crate::raft::types::{
-    SnapshotMeta, TypeConfig, Vote, get_vote, put_vote, snapshot_meta_bytes,
-};
 use crate::storage::SnapshotFile;
 
 /// Raw bytes of a snapshot in one frame.
@@ -61,7 +61,11 @@ pub(crate) struct Link {
 impl Link {
     fn hello(&self, purpose: Purpose) -> Hello {
         let to = ServerId(u8::try_from(self.target).unwrap_or(u8::MAX));
-        Hello { from: self.network.me, to, purpose }
+        Hello {
+            from: self.network.me,
+            to,
+            purpose,
+        }
     }
 
     /// Sends a request and waits for its answer. After any failure the connection is dropped, so
@@ -118,7 +122,9 @@ impl RaftNetworkV2<TypeConfig> for Link {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let frame = rpc::append_frame(&request);
-        let answer = self.call(frame, RPCTypes::AppendEntries, option.hard_ttl()).await?;
+        let answer = self
+            .call(frame, RPCTypes::AppendEntries, option.hard_ttl())
+            .await?;
         rpc::append_response(&mut Reader::new(&answer)).map_err(malformed)
     }
 
@@ -148,7 +154,9 @@ impl RaftNetworkV2<TypeConfig> for Link {
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
         let frame = rpc::transfer_frame(&request);
-        let answer = self.call(frame, RPCTypes::TransferLeader, option.hard_ttl()).await?;
+        let answer = self
+            .call(frame, RPCTypes::TransferLeader, option.hard_ttl())
+            .await?;
         rpc::transfer_response(&mut Reader::new(&answer)).map_err(malformed)
     }
 
@@ -179,25 +187,36 @@ async fn send_snapshot(
     meta: &SnapshotMeta,
     file: &SnapshotFile,
 ) -> io::Result<Vote> {
-    let (mut reader, mut writer) =
-        peer::connect(&*link.network.net, &link.address, hello).await?;
-    tracing::info!(target = link.target, bytes = file.bytes(), "sending a snapshot");
+    let (mut reader, mut writer) = peer::connect(&*link.network.net, &link.address, hello).await?;
+    tracing::info!(
+        target = link.target,
+        bytes = file.bytes,
+        "sending a snapshot"
+    );
     let meta = snapshot_meta_bytes(meta);
     let begin = frame(|w| {
         put_vote(&vote, w);
         w.buffer(Some(&meta));
-        w.u64(file.bytes());
+        w.u64(file.bytes);
     });
     writer.send(&begin).await?;
     let mut offset = 0;
-    while offset < file.bytes() {
+    while offset < file.bytes {
         let reading = file.clone();
         let chunk = tokio::task::spawn_blocking(move || {
-            reading.read_raw(offset, SNAPSHOT_FRAME_BYTES)
+            let mut chunk = vec![0; SNAPSHOT_FRAME_BYTES];
+            let read = reading.read_at(&mut chunk, offset)?;
+            chunk.truncate(read);
+            io::Result::Ok(chunk)
         });
         let chunk = chunk.await.map_err(io::Error::other)??;
+        if chunk.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         offset += chunk.len() as u64;
-        writer.send(&frame(|w: &mut Writer<'_>| w.raw(&chunk))).await?;
+        writer
+            .send(&frame(|w: &mut Writer<'_>| w.raw(&chunk)))
+            .await?;
     }
     let answer = rpc::answer(&reader.next().await?)?;
     get_vote(&mut Reader::new(&answer)).map_err(invalid)

@@ -62,7 +62,9 @@ impl Hello {
 
     /// Reads the body of the first frame.
     pub(crate) fn decode(body: &[u8]) -> Result<Hello, Malformed> {
-        let rest = body.strip_prefix(MAGIC).ok_or(Malformed("not a peer of this version"))?;
+        let rest = body
+            .strip_prefix(MAGIC)
+            .ok_or(Malformed("not a peer of this version"))?;
         let mut r = Reader::new(rest);
         Ok(Hello {
             from: ServerId(r.u8()?),
@@ -101,8 +103,16 @@ pub(crate) struct PeerWriter {
 
 /// Both halves, with frames instead of bytes.
 pub(crate) fn frames(stream: Stream) -> (PeerReader, PeerWriter) {
-    let reader = PeerReader { reader: stream.reader, buffer: BytesMut::new() };
-    (reader, PeerWriter { writer: stream.writer })
+    let reader = PeerReader {
+        reader: stream.reader,
+        buffer: BytesMut::new(),
+    };
+    (
+        reader,
+        PeerWriter {
+            writer: stream.writer,
+        },
+    )
 }
 
 impl PeerReader {
@@ -160,8 +170,17 @@ mod tests {
 
     #[test]
     fn a_hello_says_who_and_what_for() {
-        for purpose in [Purpose::Raft, Purpose::Lane, Purpose::Snapshot, Purpose::Probe] {
-            let hello = Hello { from: ServerId(1), to: ServerId(3), purpose };
+        for purpose in [
+            Purpose::Raft,
+            Purpose::Lane,
+            Purpose::Snapshot,
+            Purpose::Probe,
+        ] {
+            let hello = Hello {
+                from: ServerId(1),
+                to: ServerId(3),
+                purpose,
+            };
             assert_eq!(Hello::decode(&hello.encode()[4..]), Ok(hello));
         }
         assert!(Hello::decode(b"ZWPEER99\x01\x02\x00").is_err());
@@ -172,14 +191,20 @@ mod tests {
     #[tokio::test]
     async fn frames_survive_any_cut_and_a_great_length_is_refused() {
         let (mut here, there) = tokio::io::duplex(3);
-        let mut reader = PeerReader { reader: Box::new(there), buffer: BytesMut::new() };
+        let mut reader = PeerReader {
+            reader: Box::new(there),
+            buffer: BytesMut::new(),
+        };
         let sent = frame(|w| w.text("hello"));
         let sending = tokio::spawn(async move {
             here.write_all(&sent).await.unwrap();
             here.write_all(&[0xff; 4]).await.unwrap();
         });
         assert_eq!(&reader.next().await.unwrap()[..], b"\0\0\0\x05hello");
-        assert_eq!(reader.next().await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            reader.next().await.unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
         sending.await.unwrap();
     }
 }

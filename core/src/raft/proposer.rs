@@ -67,7 +67,12 @@ struct Inbox {
 impl Proposer {
     pub(crate) fn new(lane: Lane) -> Proposer {
         Proposer {
-            own: Mutex::new(Own { lane, next: 1, queue: VecDeque::new(), sent: 0 }),
+            own: Mutex::new(Own {
+                lane,
+                next: 1,
+                queue: VecDeque::new(),
+                sent: 0,
+            }),
             inbox: Mutex::new(Inbox::default()),
             work: Notify::new(),
             room: Notify::new(),
@@ -82,7 +87,12 @@ impl Proposer {
             return;
         }
         let mut own = self.own.lock();
-        let run = Run { lane: own.lane, first: own.next, count, drafts };
+        let run = Run {
+            lane: own.lane,
+            first: own.next,
+            count,
+            drafts,
+        };
         own.next += u64::from(count);
         own.queue.push_back(run);
         drop(own);
@@ -123,13 +133,22 @@ impl Proposer {
     /// Forgets all drafts and numbers the next ones from 1 on a new lane.
     pub(crate) fn open_lane(&self, lane: Lane) {
         let mut own = self.own.lock();
-        *own = Own { lane, next: 1, queue: VecDeque::new(), sent: 0 };
+        *own = Own {
+            lane,
+            next: 1,
+            queue: VecDeque::new(),
+            sent: 0,
+        };
     }
 
     /// The lane, the number of its last draft, and how many drafts are not done.
     pub(crate) fn backlog(&self) -> (Lane, u64, u64) {
         let own = self.own.lock();
-        (own.lane, own.next - 1, own.queue.iter().map(|run| u64::from(run.count)).sum())
+        (
+            own.lane,
+            own.next - 1,
+            own.queue.iter().map(|run| u64::from(run.count)).sum(),
+        )
     }
 
     /// The number of the last draft of this server that was done.
@@ -170,7 +189,10 @@ impl Proposer {
 
     /// What a leader puts into the next batch: runs of its own lane and of those that end here.
     pub(crate) fn take_batch(&self) -> Vec<Run> {
-        let mut taken = Taken { runs: self.take_unsent(), ..Taken::default() };
+        let mut taken = Taken {
+            runs: self.take_unsent(),
+            ..Taken::default()
+        };
         taken.count();
         let mut inbox = self.inbox.lock();
         while let Some(run) = inbox.runs.front() {
@@ -235,14 +257,20 @@ mod tests {
     use super::*;
     use crate::proto::ServerId;
 
-    const LANE: Lane = Lane { server: ServerId(1), boot: 7 };
+    const LANE: Lane = Lane {
+        server: ServerId(1),
+        boot: 7,
+    };
 
     fn numbers(runs: &[Run]) -> Vec<(u64, u32)> {
         runs.iter().map(|run| (run.first, run.count)).collect()
     }
 
     fn done(number: u64) -> Progress {
-        Progress { done: Some(number), ..Progress::default() }
+        Progress {
+            done: Some(number),
+            ..Progress::default()
+        }
     }
 
     #[test]
@@ -255,7 +283,11 @@ mod tests {
         proposer.push(Bytes::from_static(b"c"), 1);
         proposer.progress(done(1));
         proposer.resend();
-        assert_eq!(numbers(&proposer.take_unsent()), [(1, 2), (3, 1), (4, 1)], "half a run is not done");
+        assert_eq!(
+            numbers(&proposer.take_unsent()),
+            [(1, 2), (3, 1), (4, 1)],
+            "half a run is not done"
+        );
         proposer.progress(done(2));
         proposer.resend();
         assert_eq!(numbers(&proposer.take_unsent()), [(3, 1), (4, 1)]);
@@ -268,19 +300,36 @@ mod tests {
         let proposer = Proposer::new(LANE);
         proposer.push(Bytes::from_static(b"a"), 1);
         assert_eq!(numbers(&proposer.take_unsent()), [(1, 1)]);
-        proposer.progress(Progress { gap: true, ..Progress::default() });
+        proposer.progress(Progress {
+            gap: true,
+            ..Progress::default()
+        });
         assert_eq!(numbers(&proposer.take_unsent()), [(1, 1)]);
     }
 
     #[tokio::test]
     async fn a_batch_is_bounded_and_takes_other_lanes_too() {
         let proposer = Proposer::new(LANE);
-        let other = Lane { server: ServerId(2), boot: 1 };
+        let other = Lane {
+            server: ServerId(2),
+            boot: 1,
+        };
         let big = Bytes::from(vec![0; BATCH_BYTES_MAX]);
         proposer.push(big.clone(), 1);
         proposer.push(Bytes::from_static(b"a"), 1);
-        proposer.receive(Run { lane: other, first: 1, count: 1, drafts: big }).await;
-        assert_eq!(numbers(&proposer.take_batch()), [(1, 1)], "a large push goes alone");
+        proposer
+            .receive(Run {
+                lane: other,
+                first: 1,
+                count: 1,
+                drafts: big,
+            })
+            .await;
+        assert_eq!(
+            numbers(&proposer.take_batch()),
+            [(1, 1)],
+            "a large push goes alone"
+        );
         let batch = proposer.take_batch();
         assert_eq!(numbers(&batch), [(2, 1)]);
         assert_eq!(proposer.take_batch()[0].lane, other);

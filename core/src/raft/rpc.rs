@@ -48,7 +48,10 @@ fn append_request(bytes: &Bytes) -> Result<AppendEntriesRequest<TypeConfig>, Mal
         entries: r.vector(ENTRY_BYTES_MIN, |r| {
             let log_id = get_log_id(r)?.ok_or(Malformed("entry without a log id"))?;
             let part = r.buffer()?.ok_or(Malformed("entry without a payload"))?;
-            Ok(Entry { log_id, payload: payload(&bytes.slice_ref(part))? })
+            Ok(Entry {
+                log_id,
+                payload: payload(&bytes.slice_ref(part))?,
+            })
         })?,
     })
 }
@@ -104,7 +107,11 @@ fn put_vote_response(response: &VoteResponse<TypeConfig>, w: &mut Writer<'_>) {
 }
 
 pub(crate) fn vote_response(r: &mut Reader<'_>) -> Result<VoteResponse<TypeConfig>, Malformed> {
-    Ok(VoteResponse { vote: get_vote(r)?, vote_granted: r.bool()?, last_log_id: get_log_id(r)? })
+    Ok(VoteResponse {
+        vote: get_vote(r)?,
+        vote_granted: r.bool()?,
+        last_log_id: get_log_id(r)?,
+    })
 }
 
 pub(crate) fn transfer_frame(request: &TransferLeaderRequest<TypeConfig>) -> BytesMut {
@@ -117,7 +124,11 @@ pub(crate) fn transfer_frame(request: &TransferLeaderRequest<TypeConfig>) -> Byt
 }
 
 fn transfer_request(r: &mut Reader<'_>) -> Result<TransferLeaderRequest<TypeConfig>, Malformed> {
-    Ok(TransferLeaderRequest::new(get_vote(r)?, r.u64()?, get_log_id(r)?))
+    Ok(TransferLeaderRequest::new(
+        get_vote(r)?,
+        r.u64()?,
+        get_log_id(r)?,
+    ))
 }
 
 fn put_transfer_response(response: &TransferLeaderResponse<TypeConfig>, w: &mut Writer<'_>) {
@@ -141,7 +152,10 @@ pub(crate) fn transfer_response(
 ) -> Result<TransferLeaderResponse<TypeConfig>, Malformed> {
     Ok(match r.u8()? {
         0 => Ok(()),
-        1 => Err(TransferLeaderError::VoteChanged { expected: get_vote(r)?, actual: get_vote(r)? }),
+        1 => Err(TransferLeaderError::VoteChanged {
+            expected: get_vote(r)?,
+            actual: get_vote(r)?,
+        }),
         2 => Err(TransferLeaderError::LogNotFlushed {
             expected: get_log_id(r)?,
             actual: get_log_id(r)?,
@@ -154,7 +168,9 @@ pub(crate) fn transfer_response(
 pub(crate) fn answer(body: &Bytes) -> io::Result<Bytes> {
     match body.first() {
         Some(0) => Ok(body.slice(1..)),
-        Some(_) => Err(io::Error::other(String::from_utf8_lossy(&body[1..]).into_owned())),
+        Some(_) => Err(io::Error::other(
+            String::from_utf8_lossy(&body[1..]).into_owned(),
+        )),
         None => Err(invalid(Malformed("empty answer"))),
     }
 }
@@ -186,7 +202,10 @@ async fn execute(raft: &Raft, gate: &VotingGate, body: &Bytes) -> io::Result<Byt
     match kind {
         APPEND => {
             let request = append_request(body).map_err(invalid)?;
-            let response = raft.append_entries(request).await.map_err(io::Error::other)?;
+            let response = raft
+                .append_entries(request)
+                .await
+                .map_err(io::Error::other)?;
             put_append_response(&response, &mut w);
         }
         VOTE | PRE_VOTE => {
@@ -201,7 +220,10 @@ async fn execute(raft: &Raft, gate: &VotingGate, body: &Bytes) -> io::Result<Byt
         TRANSFER => {
             gate.check()?;
             let request = transfer_request(r).map_err(invalid)?;
-            let response = raft.handle_transfer_leader(request).await.map_err(io::Error::other)?;
+            let response = raft
+                .handle_transfer_leader(request)
+                .await
+                .map_err(io::Error::other)?;
             put_transfer_response(&response, &mut w);
         }
         _ => return Err(invalid(Malformed("unknown request of a peer"))),

@@ -87,7 +87,11 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
         Purpose::Lane => lanes::serve(consensus, hello.from, reader, writer).await,
         Purpose::Snapshot => receive_snapshot(consensus, reader, writer).await,
         Purpose::Probe => {
-            let has_log = consensus.raft.is_initialized().await.map_err(io::Error::other)?;
+            let has_log = consensus
+                .raft
+                .is_initialized()
+                .await
+                .map_err(io::Error::other)?;
             writer.send(&frame(|w| w.bool(has_log))).await
         }
     }
@@ -112,7 +116,10 @@ async fn install(consensus: &Arc<Consensus>, reader: &mut PeerReader) -> io::Res
     let begin = reader.next().await?;
     let (vote, meta, bytes) = read_begin(&begin).map_err(invalid)?;
     let meta = snapshot_meta(&meta).map_err(invalid)?;
-    let id = meta.last_log_id.as_ref().map_or(EntryId { term: 0, index: 0 }, entry_id);
+    let id = meta
+        .last_log_id
+        .as_ref()
+        .map_or(EntryId { term: 0, index: 0 }, entry_id);
     tracing::info!(index = id.index, bytes, "receiving a snapshot");
     let mut receiver = consensus.snapshots.receive(id)?;
     let mut received = 0;
@@ -127,7 +134,10 @@ async fn install(consensus: &Arc<Consensus>, reader: &mut PeerReader) -> io::Res
     }
     let finishing = tokio::task::spawn_blocking(move || receiver.finish());
     let snapshot = finishing.await.map_err(io::Error::other)??;
-    let response = consensus.raft.install_full_snapshot(vote, Snapshot { meta, snapshot }).await;
+    let response = consensus
+        .raft
+        .install_full_snapshot(vote, Snapshot { meta, snapshot })
+        .await;
     Ok(response.map_err(io::Error::other)?.vote)
 }
 

@@ -8,12 +8,11 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, Snapshot};
 use tokio::sync::{oneshot, watch};
 
+use crate::environment::Clock;
 use crate::raft::proposer::Proposer;
 use crate::raft::types::{
-    LogId, SnapshotMeta, StoredMembership, TypeConfig, entry_id, snapshot_meta,
-    snapshot_meta_bytes,
+    LogId, SnapshotMeta, StoredMembership, TypeConfig, entry_id, snapshot_meta, snapshot_meta_bytes,
 };
-use crate::environment::Clock;
 use crate::replica::{Ending, Progress, Replica};
 use crate::storage::{EntryId, SnapshotFile, Snapshots};
 use crate::tree::{Lane, Tree, image};
@@ -39,12 +38,14 @@ pub(crate) struct Restored {
 /// Loads a snapshot file. Blocks; not for async threads.
 pub(crate) fn load(file: &SnapshotFile) -> io::Result<Restored> {
     let mut loader = image::Loader::new();
-    for chunk in file.chunks()? {
-        loader.push(&chunk?).map_err(invalid)?;
+    for chunk in file.chunks() {
+        loader
+            .push(&chunk.map_err(io::Error::other)?)
+            .map_err(invalid)?;
     }
     Ok(Restored {
         tree: loader.finish().map_err(invalid)?,
-        meta: snapshot_meta(file.meta()).map_err(invalid)?,
+        meta: snapshot_meta(&file.meta).map_err(invalid)?,
     })
 }
 
@@ -79,7 +80,10 @@ impl StateMachine {
         let Some(boot) = superseded else {
             return;
         };
-        let lane = Lane { boot: boot + 1, ..self.replica.lane() };
+        let lane = Lane {
+            boot: boot + 1,
+            ..self.replica.lane()
+        };
         self.replica.set_lane(lane);
         self.proposer.open_lane(lane);
         for connection in self.replica.connections() {
@@ -94,14 +98,20 @@ impl StateMachine {
             return;
         };
         if boot == own.boot {
-            self.proposer.progress(Progress { done: Some(number), ..Progress::default() });
+            self.proposer.progress(Progress {
+                done: Some(number),
+                ..Progress::default()
+            });
         } else if boot > own.boot {
             self.follow_lane(Some(boot));
         }
     }
 
     fn meta(&self) -> SnapshotMeta {
-        SnapshotMeta { last_log_id: self.last_applied, last_membership: self.membership.clone() }
+        SnapshotMeta {
+            last_log_id: self.last_applied,
+            last_membership: self.membership.clone(),
+        }
     }
 }
 
@@ -160,7 +170,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.replica.install(restored.tree);
         self.last_applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
-        self.applied.send_replace(meta.last_log_id.map_or(0, |id| id.index));
+        self.applied
+            .send_replace(meta.last_log_id.map_or(0, |id| id.index));
         self.adopt_lane();
         Ok(())
     }
@@ -168,10 +179,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_current_snapshot(
         &mut self,
     ) -> io::Result<Option<Snapshot<CommittedLeader, u64, openraft::BasicNode, SnapshotFile>>> {
-        let Some(snapshot) = self.snapshots.newest()? else {
+        let Some(snapshot) = self.snapshots.newest().map_err(io::Error::other)? else {
             return Ok(None);
         };
-        let meta = snapshot_meta(snapshot.meta()).map_err(invalid)?;
+        let meta = snapshot_meta(&snapshot.meta).map_err(invalid)?;
         Ok(Some(Snapshot { meta, snapshot }))
     }
 }
@@ -191,7 +202,10 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     async fn build_snapshot(
         &mut self,
     ) -> io::Result<Snapshot<CommittedLeader, u64, openraft::BasicNode, SnapshotFile>> {
-        let view = self.view.take().ok_or_else(|| io::Error::other("a builder builds once"))?;
+        let view = self
+            .view
+            .take()
+            .ok_or_else(|| io::Error::other("a builder builds once"))?;
         let snapshots = Arc::clone(&self.snapshots);
         let meta = self.meta.clone();
         let (done, written) = oneshot::channel();
@@ -199,13 +213,19 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             .name("zoowarden-snapshot".into())
             .spawn(move || drop(done.send(write(&snapshots, view, &meta))))?;
         let snapshot = written.await.map_err(io::Error::other)??;
-        Ok(Snapshot { meta: self.meta.clone(), snapshot })
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot,
+        })
     }
 }
 
 fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
-    let id = meta.last_log_id.as_ref().map_or(EntryId { term: 0, index: 0 }, entry_id);
-    let mut writer = snapshots.create(id, snapshot_meta_bytes(meta))?;
+    let id = meta
+        .last_log_id
+        .as_ref()
+        .map_or(EntryId { term: 0, index: 0 }, entry_id);
+    let mut writer = snapshots.create(id, &snapshot_meta_bytes(meta))?;
     for chunk in image::chunks(view) {
         writer.write(&chunk)?;
     }

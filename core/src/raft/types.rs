@@ -38,12 +38,18 @@ pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<Type
 
 /// The log id of an entry as the log store names it.
 pub(crate) fn log_id(id: EntryId) -> LogId {
-    openraft::LogId { leader_id: leader_id_std::CommittedLeaderId::new(id.term), index: id.index }
+    openraft::LogId {
+        leader_id: id.term.into(),
+        index: id.index,
+    }
 }
 
 /// The log store's name of a log id.
 pub(crate) fn entry_id(id: &LogId) -> EntryId {
-    EntryId { term: *id.leader_id, index: id.index }
+    EntryId {
+        term: *id.leader_id,
+        index: id.index,
+    }
 }
 
 pub(crate) fn put_log_id(id: Option<&LogId>, w: &mut Writer<'_>) {
@@ -58,7 +64,10 @@ pub(crate) fn get_log_id(r: &mut Reader<'_>) -> Result<Option<LogId>, Malformed>
     if !r.bool()? {
         return Ok(None);
     }
-    Ok(Some(log_id(EntryId { term: r.u64()?, index: r.u64()? })))
+    Ok(Some(log_id(EntryId {
+        term: r.u64()?,
+        index: r.u64()?,
+    })))
 }
 
 pub(crate) fn put_vote(vote: &Vote, w: &mut Writer<'_>) {
@@ -68,8 +77,14 @@ pub(crate) fn put_vote(vote: &Vote, w: &mut Writer<'_>) {
 }
 
 pub(crate) fn get_vote(r: &mut Reader<'_>) -> Result<Vote, Malformed> {
-    let leader_id = leader_id_std::LeaderId { term: r.u64()?, voted_for: r.u64()? };
-    Ok(openraft::Vote { leader_id, committed: r.bool()? })
+    let leader_id = leader_id_std::LeaderId {
+        term: r.u64()?,
+        voted_for: r.u64()?,
+    };
+    Ok(openraft::Vote {
+        leader_id,
+        committed: r.bool()?,
+    })
 }
 
 /// The vote as the log stores it.
@@ -97,7 +112,14 @@ fn put_membership(membership: &Membership, w: &mut Writer<'_>) {
 
 fn get_membership(r: &mut Reader<'_>) -> Result<Membership, Malformed> {
     let configs = r.vector(4, |r| Ok(r.vector(8, Reader::u64)?.into_iter().collect()))?;
-    let nodes = r.vector(12, |r| Ok((r.u64()?, BasicNode { addr: r.text()?.into_owned() })))?;
+    let nodes = r.vector(12, |r| {
+        Ok((
+            r.u64()?,
+            BasicNode {
+                addr: r.text()?.into_owned(),
+            },
+        ))
+    })?;
     Membership::new(configs, nodes.into_iter().collect::<BTreeMap<_, _>>())
         .map_err(|_| Malformed("membership without its members"))
 }
@@ -151,12 +173,18 @@ pub(crate) fn snapshot_meta(bytes: &[u8]) -> Result<SnapshotMeta, Malformed> {
     let r = &mut Reader::new(bytes);
     let last_log_id = get_log_id(r)?;
     let last_membership = StoredMembership::new(get_log_id(r)?, get_membership(r)?);
-    Ok(SnapshotMeta { last_log_id, last_membership })
+    Ok(SnapshotMeta {
+        last_log_id,
+        last_membership,
+    })
 }
 
 /// The first membership of an ensemble: every voter, reachable at its address.
 pub(crate) fn first_membership(voters: &BTreeMap<u64, String>) -> BTreeMap<u64, BasicNode> {
-    voters.iter().map(|(id, addr)| (*id, BasicNode { addr: addr.clone() })).collect()
+    voters
+        .iter()
+        .map(|(id, addr)| (*id, BasicNode { addr: addr.clone() }))
+        .collect()
 }
 
 /// The voters of a membership, of both halves of a joint one.

@@ -49,7 +49,13 @@ impl Replica {
                 }
                 match tree.admit(lane, number) {
                     Admission::Next => {
-                        let at = At { term, stamp_ms, lane, number, now_us };
+                        let at = At {
+                            term,
+                            stamp_ms,
+                            lane,
+                            number,
+                            now_us,
+                        };
                         self.execute(&mut tree, own, &at, &draft, &mut woken);
                         if lane == own {
                             progress.done = Some(number);
@@ -77,7 +83,11 @@ impl Replica {
         draft: &Draft<'_>,
         woken: &mut Vec<Arc<Connection>>,
     ) {
-        let waiting = if at.lane == own { self.waiting(draft) } else { None };
+        let waiting = if at.lane == own {
+            self.waiting(draft)
+        } else {
+            None
+        };
         if let Some(connection) = &waiting {
             self.run_reads_before_write(tree, connection, at.now_us);
         }
@@ -107,10 +117,20 @@ impl Replica {
             return;
         };
         match draft {
-            Draft::Open { session, password, timeout_ms, .. } => {
+            Draft::Open {
+                session,
+                password,
+                timeout_ms,
+                ..
+            } => {
                 answer_handshake(connection, outcome, *session, password, *timeout_ms);
             }
-            Draft::Attach { session, password, timeout_ms, .. } => {
+            Draft::Attach {
+                session,
+                password,
+                timeout_ms,
+                ..
+            } => {
                 answer_handshake(connection, outcome, *session, password, *timeout_ms);
             }
             Draft::Request { .. } | Draft::Refused { .. } => {
@@ -213,7 +233,10 @@ fn answer_handshake(
     password: &[u8],
     timeout_ms: i32,
 ) {
-    match (&outcome.applied.result, <[u8; PASSWORD_BYTES]>::try_from(password)) {
+    match (
+        &outcome.applied.result,
+        <[u8; PASSWORD_BYTES]>::try_from(password),
+    ) {
         (Ok(_), Ok(password)) => connection.attached(session, password, timeout_ms),
         _ => connection.refused(),
     }

@@ -22,7 +22,10 @@ pub struct DigestSettings {
 
 /// The id of a `user:password` pair: `user:base64(sha1(user:password))`.
 pub fn digest_id(user_and_password: &[u8]) -> String {
-    let user = user_and_password.split(|byte| *byte == b':').next().unwrap_or_default();
+    let user = user_and_password
+        .split(|byte| *byte == b':')
+        .next()
+        .unwrap_or_default();
     let hash = STANDARD.encode(Sha1::digest(user_and_password));
     format!("{}:{hash}", String::from_utf8_lossy(user))
 }
@@ -75,7 +78,13 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_zookeeper() {
-        assert_eq!(digest_id(b"super:test"), "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
-        assert_eq!(digest_id(b"alice:secret"), "alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E=");
+        assert_eq!(
+            digest_id(b"super:test"),
+            "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
+        );
+        assert_eq!(
+            digest_id(b"alice:secret"),
+            "alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E="
+        );
     }
 }

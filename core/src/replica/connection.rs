@@ -66,7 +66,22 @@ pub struct Handshake {
     pub read_only: Option<bool>,
 }
 
-/// Counters of the whole server.
+/// A request that has been answered.
+#[derive(Clone, Copy, Debug)]
+pub struct LastAnswer {
+    /// Its operation.
+    pub op: OpCode,
+    /// The client's number.
+    pub xid: Xid,
+    /// The zxid in the header of the answer.
+    pub zxid: Zxid,
+    /// When it was answered, microseconds of the server's clock.
+    pub at_us: u64,
+    /// How long it took, microseconds.
+    pub took_us: u64,
+}
+
+/// Counters of a server or of one connection.
 #[derive(Debug, Default)]
 pub struct Traffic {
     /// Frames from clients.
@@ -110,15 +125,18 @@ impl Latency {
         }
     }
 
-    /// Smallest, mean and greatest in microseconds; zeros before the first.
-    pub fn min_mean_max_us(&self) -> (u64, f64, u64) {
-        let count = self.count.load(Ordering::Relaxed);
-        if count == 0 {
-            return (0, 0.0, 0);
+    /// How many, their sum, the smallest and the greatest, in microseconds; zeros before the
+    /// first.
+    pub fn count_sum_min_max_us(&self) -> (u64, u64, u64, u64) {
+        match self.count.load(Ordering::Relaxed) {
+            0 => (0, 0, 0, 0),
+            count => (
+                count,
+                self.total_us.load(Ordering::Relaxed),
+                self.min_us.load(Ordering::Relaxed),
+                self.max_us.load(Ordering::Relaxed),
+            ),
         }
-        #[allow(clippy::cast_precision_loss, reason = "a mean for people")]
-        let mean = self.total_us.load(Ordering::Relaxed) as f64 / count as f64;
-        (self.min_us.load(Ordering::Relaxed), mean, self.max_us.load(Ordering::Relaxed))
     }
 }
 
@@ -144,7 +162,13 @@ pub struct Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Connection({} {} {})", self.id, self.peer, self.session())
+        write!(
+            f,
+            "Connection({} {} {})",
+            self.id,
+            self.peer,
+            self.session()
+        )
     }
 }
 
@@ -156,8 +180,7 @@ pub struct State {
     pub(super) handshake: Option<Handshake>,
     outbox: BytesMut,
     ending: Option<Ending>,
-    /// The last request answered and the zxid it was answered with.
-    pub(super) last: Option<(OpCode, Xid, Zxid, u64)>,
+    pub(super) last: Option<LastAnswer>,
     frames_sent: u64,
 }
 
@@ -263,9 +286,17 @@ impl Connection {
         self.timeout_ms.store(timeout_ms, Ordering::Relaxed);
         self.touched.store(true, Ordering::Relaxed);
         let mut state = self.lock();
-        let read_only = state.handshake.take().and_then(|handshake| handshake.read_only);
+        let read_only = state
+            .handshake
+            .take()
+            .and_then(|handshake| handshake.read_only);
         let read_only = read_only.map(|_| false);
-        let response = ConnectResponse { timeout_ms, session, password, read_only };
+        let response = ConnectResponse {
+            timeout_ms,
+            session,
+            password,
+            read_only,
+        };
         response.encode(&mut state.outbox);
         state.frames_sent += 1;
         drop(state);
@@ -275,7 +306,10 @@ impl Connection {
     /// The session cannot be attached: says so and ends.
     pub(super) fn refused(&self) {
         let mut state = self.lock();
-        let read_only = state.handshake.take().and_then(|handshake| handshake.read_only);
+        let read_only = state
+            .handshake
+            .take()
+            .and_then(|handshake| handshake.read_only);
         ConnectResponse::refused(read_only).encode(&mut state.outbox);
         state.frames_sent += 1;
         state.end(Ending::AttachRefused);
@@ -305,8 +339,15 @@ impl Connection {
     /// Takes what is owed, and the reason to end after it has been sent.
     pub fn take_outbox(&self) -> (BytesMut, Option<Ending>) {
         let mut state = self.lock();
-        self.traffic.sent.fetch_add(std::mem::take(&mut state.frames_sent), Ordering::Relaxed);
+        self.traffic
+            .sent
+            .fetch_add(std::mem::take(&mut state.frames_sent), Ordering::Relaxed);
         (state.outbox.split(), state.ending)
+    }
+
+    /// Whether it ends once what is owed has been sent.
+    pub fn is_ending(&self) -> bool {
+        self.lock().ending.is_some()
     }
 
     /// Requests that are not answered yet.
@@ -314,9 +355,8 @@ impl Connection {
         self.lock().pipeline.len()
     }
 
-    /// The last request answered: operation, client's number, zxid of the answer, and when it was
-    /// answered in microseconds of the server's clock.
-    pub fn last_answered(&self) -> Option<(OpCode, Xid, Zxid, u64)> {
+    /// The last request answered.
+    pub fn last_answer(&self) -> Option<LastAnswer> {
         self.lock().last
     }
 }

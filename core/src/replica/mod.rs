@@ -29,7 +29,7 @@ use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 
 pub use apply::Progress;
-pub use authentication::{DigestSettings, digest_id};
+pub use authentication::DigestSettings;
 pub use connection::{Connection, Ending, Handshake, Traffic};
 pub use requests::Effects;
 
@@ -124,7 +124,12 @@ impl Replica {
 
     /// Everybody connected now, oldest first.
     pub fn connections(&self) -> Vec<Arc<Connection>> {
-        let mut all = self.connections.lock().values().cloned().collect::<Vec<_>>();
+        let mut all = self
+            .connections
+            .lock()
+            .values()
+            .cloned()
+            .collect::<Vec<_>>();
         all.sort_by_key(|connection| connection.id());
         all
     }
@@ -138,7 +143,10 @@ impl Replica {
     /// it ends, before its password is even looked at, as in ZooKeeper.
     pub fn drop_attached(&self, session: SessionId) {
         let tree = self.tree.read();
-        let origin = tree.sessions().get(&session).and_then(|session| session.origin);
+        let origin = tree
+            .sessions()
+            .get(&session)
+            .and_then(|session| session.origin);
         drop(tree);
         let here = origin.filter(|origin| origin.server == self.lane().server);
         if let Some(connection) = here.and_then(|origin| self.connection(origin.connection)) {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::{Bytes, BytesMut};
 
 use crate::proto::{ClientInfo, Code, OpCode, Reader, Reply, Request, Xid, Zxid};
-use crate::replica::connection::State;
+use crate::replica::connection::{LastAnswer, State};
 use crate::replica::{Connection, Ending, Replica};
 use crate::session::{Held, Step, Written};
 use crate::tree::{Draft, Tree};
@@ -68,7 +68,13 @@ impl Replica {
                 }
                 Header::Known(xid, op, body) => {
                     let identities = Arc::clone(&state.identities);
-                    let held = Held { xid, op, body, identities, arrived_us: now_us };
+                    let held = Held {
+                        xid,
+                        op,
+                        body,
+                        identities,
+                        arrived_us: now_us,
+                    };
                     self.outstanding.fetch_add(1, Ordering::Relaxed);
                     let step = state.pipeline.arrive(held);
                     if let Some(step) = step {
@@ -136,7 +142,11 @@ impl Replica {
             Ok(_) => None,
         };
         let draft = match refusal {
-            Some(code) => Draft::Refused { session, connection: connection.id(), code },
+            Some(code) => Draft::Refused {
+                session,
+                connection: connection.id(),
+                code,
+            },
             None => Draft::Request {
                 session,
                 connection: connection.id(),
@@ -151,12 +161,7 @@ impl Replica {
     }
 
     /// Runs the reads that must not see the write that is about to be applied.
-    pub(super) fn run_reads_before_write(
-        &self,
-        tree: &Tree,
-        connection: &Connection,
-        now_us: u64,
-    ) {
+    pub(super) fn run_reads_before_write(&self, tree: &Tree, connection: &Connection, now_us: u64) {
         let mut state = connection.lock();
         while let Some(held) = state.pipeline.before_write() {
             self.run(tree, connection, &mut state, &held, now_us);
@@ -201,11 +206,19 @@ impl Replica {
             }
             Request::CheckWatches { path, kind } => {
                 let found = self.watches.lock().contains(connection.id(), path, *kind);
-                if found { Ok(Reply::Empty) } else { Err(Code::NoWatcher) }
+                if found {
+                    Ok(Reply::Empty)
+                } else {
+                    Err(Code::NoWatcher)
+                }
             }
             Request::RemoveWatches { path, kind } => {
                 let found = self.watches.lock().remove(connection.id(), path, *kind);
-                if found { Ok(Reply::Empty) } else { Err(Code::NoWatcher) }
+                if found {
+                    Ok(Reply::Empty)
+                } else {
+                    Err(Code::NoWatcher)
+                }
             }
             request => {
                 let session = connection.session();
@@ -226,10 +239,18 @@ impl Replica {
         now_us: u64,
     ) {
         self.outstanding.fetch_sub(1, Ordering::Relaxed);
-        let xid = if held.op == OpCode::Ping { Xid::PING } else { held.xid };
+        let xid = if held.op == OpCode::Ping {
+            Xid::PING
+        } else {
+            held.xid
+        };
         let zxid = tree.last_zxid();
         state.push_reply(xid, zxid, result);
-        let answered = Written { xid, op: held.op, arrived_us: held.arrived_us };
+        let answered = Written {
+            xid,
+            op: held.op,
+            arrived_us: held.arrived_us,
+        };
         self.count_answer(connection, state, answered, zxid, now_us);
     }
 
@@ -244,7 +265,13 @@ impl Replica {
         let us = now_us.saturating_sub(answered.arrived_us);
         self.traffic.latency.add(us);
         connection.traffic.latency.add(us);
-        state.last = Some((answered.op, answered.xid, zxid, now_us));
+        state.last = Some(LastAnswer {
+            op: answered.op,
+            xid: answered.xid,
+            zxid,
+            at_us: now_us,
+            took_us: us,
+        });
     }
 }
 
@@ -267,7 +294,10 @@ fn who_am_i(identities: &[crate::proto::Id]) -> Vec<ClientInfo<'_>> {
                 "ip" | "sasl" | "x509" => &identity.id,
                 _ => "",
             };
-            ClientInfo { scheme: &identity.scheme, user }
+            ClientInfo {
+                scheme: &identity.scheme,
+                user,
+            }
         })
         .collect()
 }

@@ -56,7 +56,11 @@ impl Replica {
             catch_up(path, Watch::Data, missed_data(tree.stat(path), since));
         }
         for path in &asked.exist {
-            catch_up(path, Watch::Data, tree.stat(path).map(|_| EventKind::Created));
+            catch_up(
+                path,
+                Watch::Data,
+                tree.stat(path).map(|_| EventKind::Created),
+            );
         }
         for path in &asked.child {
             catch_up(path, Watch::Child, missed_children(tree.stat(path), since));

@@ -51,7 +51,11 @@ pub struct Written {
 
 impl Held {
     fn as_written(&self) -> Written {
-        Written { xid: self.xid, op: self.op, arrived_us: self.arrived_us }
+        Written {
+            xid: self.xid,
+            op: self.op,
+            arrived_us: self.arrived_us,
+        }
     }
 }
 
@@ -109,10 +113,7 @@ impl Pipeline {
             return Some(Step::Sync);
         }
         if held.op.is_write() {
-            self.slots.push_back(Slot::Write {
-                xid: held.xid,
-                op: held.op,
-            });
+            self.slots.push_back(Slot::Write(held.as_written()));
             return Some(Step::Propose(held));
         }
         if self.slots.is_empty() {
@@ -197,10 +198,7 @@ impl Pipeline {
             self.syncs += 1;
             return Some(Step::Sync);
         }
-        *undecided = Slot::Write {
-            xid: held.xid,
-            op: held.op,
-        };
+        *undecided = Slot::Write(held.as_written());
         Some(Step::Propose(held))
     }
 }

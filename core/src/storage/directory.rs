@@ -105,12 +105,38 @@ impl DataDir {
 /// Which server of which ensemble a data directory belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The server's id in the ensemble.
-    pub server_id: u64,
-    /// The ensemble, chosen at random when it was founded.
-    pub cluster_id: u128,
-    /// The log has been written: if it is missing now, data is missing.
-    pub initialised: bool,
+    /// The server's id in the ensemble; 0 alone.
+    pub server_id: u8,
+    /// Where the server stands with its ensemble.
+    pub standing: Standing,
+}
+
+/// Where a server stands with its ensemble. A server that lost its log must not take itself for a
+/// new one: it may have acknowledged what it no longer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has never belonged to an ensemble.
+    New,
+    /// It belongs, but has lost its log and has not caught up yet: it must not vote.
+    Returning,
+    /// It belongs. If its log is missing now, data is missing.
+    Member,
+}
+
+impl Standing {
+    fn as_str(self) -> &'static str {
+        match self {
+            Standing::New => "new",
+            Standing::Returning => "returning",
+            Standing::Member => "member",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Standing> {
+        [Standing::New, Standing::Returning, Standing::Member]
+            .into_iter()
+            .find(|standing| standing.as_str() == text)
+    }
 }
 
 /// Why there is no identity to be had.
@@ -176,8 +202,7 @@ impl Identity {
         let identity = (|| {
             Some(Identity {
                 server_id: value(body, "server_id")?.parse().ok()?,
-                cluster_id: u128::from_str_radix(value(body, "cluster_id")?, 16).ok()?,
-                initialised: value(body, "initialised")?.parse().ok()?,
+                standing: Standing::parse(value(body, "standing")?)?,
             })
         })();
         identity
@@ -202,8 +227,9 @@ impl fmt::Display for Identity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let body = format!(
             "# Which server of which ensemble this data belongs to. Not to be edited.\n\
-             format={FORMAT}\nserver_id={}\ncluster_id={:032x}\ninitialised={}\n",
-            self.server_id, self.cluster_id, self.initialised
+             format={FORMAT}\nserver_id={}\nstanding={}\n",
+            self.server_id,
+            self.standing.as_str()
         );
         writeln!(
             formatter,
@@ -235,13 +261,11 @@ mod tests {
 
     const OLD: Identity = Identity {
         server_id: 3,
-        cluster_id: 7 << 100,
-        initialised: false,
+        standing: Standing::New,
     };
     const NEW: Identity = Identity {
         server_id: 3,
-        cluster_id: 7 << 100,
-        initialised: true,
+        standing: Standing::Member,
     };
 
     #[test]

@@ -81,6 +81,20 @@ impl Index {
         }
     }
 
+    /// The last index up to `upto` that can go while `bytes_kept` of records stay behind it.
+    pub(super) fn purgeable(&self, upto: u64, bytes_kept: u64) -> Option<u64> {
+        let mut bytes = self.bytes;
+        let mut last = None;
+        for (index, slot) in (self.first..=upto).zip(&self.slots) {
+            bytes -= slot.record_bytes();
+            if bytes < bytes_kept {
+                break;
+            }
+            last = Some(index);
+        }
+        last
+    }
+
     pub(super) fn get(&self, index: u64) -> Option<Slot> {
         let position = index.checked_sub(self.first)?;
         self.slots.get(usize::try_from(position).ok()?).copied()
@@ -181,6 +195,28 @@ mod tests {
 
     use super::super::log::EntryId;
     use super::*;
+
+    #[test]
+    fn what_may_be_purged_leaves_enough_behind() {
+        let mut index = Index::default();
+        for number in 5..10 {
+            index.push(number, Slot::new(0, number * 64, 8));
+        }
+        let cases = [
+            (9, 0, Some(9)),
+            (6, 0, Some(6)),
+            (9, 128, Some(7)),
+            (9, 320, None),
+            (4, 0, None),
+        ];
+        for (upto, bytes_kept, expected) in cases {
+            assert_eq!(
+                index.purgeable(upto, bytes_kept),
+                expected,
+                "{upto} {bytes_kept}"
+            );
+        }
+    }
 
     #[test]
     fn index_gives_positions_and_counts_bytes() {

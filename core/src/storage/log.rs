@@ -391,6 +391,17 @@ impl Log {
         self.shared.lock().index.bytes()
     }
 
+    /// The last index up to `upto` that can be purged while `bytes_kept` of entries stay behind
+    /// it; `None` if there is none.
+    pub fn purgeable(&self, upto: u64, bytes_kept: u64) -> Option<u64> {
+        self.shared.lock().index.purgeable(upto, bytes_kept)
+    }
+
+    /// Whether reading from `index` on needs no disk.
+    pub fn is_cached(&self, index: u64) -> bool {
+        self.shared.lock().cache.first() <= index
+    }
+
     /// Whether there is disk space in reserve.
     pub fn space(&self) -> Space {
         self.shared.lock().space

@@ -35,7 +35,7 @@ mod snapshots;
 mod snapshots_test;
 mod writer;
 
-pub use directory::{DataDir, Identity, IdentityError, LockError};
+pub use directory::{DataDir, Identity, IdentityError, LockError, Standing};
 pub use disk::{Disk, DiskFile, OpenMode, RealDisk, is_out_of_space};
 pub use log::{
     Cut, Done, Entry, EntryId, Log, LogOptions, LogState, LogStats, OpenError, PAYLOAD_BYTES_MAX,

@@ -12,6 +12,8 @@
 //! draft:  bytes u32 · kind u8 · fields of the kind
 //! ```
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::proto::{
@@ -301,9 +303,22 @@ pub struct Run {
 const RUN_HEADER_BYTES: usize = 25;
 
 /// One log entry: the drafts the leader had at one moment, under one stamp.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Batch {
     bytes: Bytes,
+}
+
+/// Short: consensus traces every entry it touches.
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "batch of {} bytes", self.bytes.len())
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Batch {

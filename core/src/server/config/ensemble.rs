@@ -4,18 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+pub use crate::proto::ServerId;
+
 use super::setting::{Parsed, port};
-
-/// The number of a server, from its `myid` file. ZooKeeper puts it into the highest byte of the
-/// session ids it hands out, hence the size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerId(pub u8);
-
-impl fmt::Display for ServerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 impl FromStr for ServerId {
     type Err = String;

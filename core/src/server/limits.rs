@@ -1,0 +1,126 @@
+//! How many connections, and how much of each: every number that protects the server from its
+//! clients, in one place.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::server::config::Config;
+
+/// Requests of one connection that may wait for an answer. More stay in the socket.
+pub(crate) const OUTSTANDING_PER_CONNECTION_MAX: usize = 4096;
+
+/// Limits on connections, from the configuration.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// `maxClientCnxns`; `None` is no limit.
+    per_address_max: Option<usize>,
+    /// `maxCnxns`; `None` is no limit.
+    all_max: Option<usize>,
+    /// `jute.maxbuffer`: bytes of a frame.
+    pub(crate) frame_bytes_max: usize,
+    /// `globalOutstandingLimit`: beyond it connections with unanswered requests are not read.
+    pub(crate) outstanding_max: usize,
+    /// A connection must have shaken hands within this.
+    pub(crate) handshake: Duration,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// The right to one connection; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Place {
+    address: IpAddr,
+    open: Arc<Mutex<Open>>,
+}
+
+/// Why a connection is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("too many connections from one address: maxClientCnxns is {0}")]
+    Address(usize),
+    #[error("too many connections: maxCnxns is {0}")]
+    All(usize),
+}
+
+impl Limits {
+    pub(crate) fn new(config: &Config) -> Limits {
+        let number = |limit: Option<std::num::NonZeroU32>| limit.map(|limit| limit.get() as usize);
+        Limits {
+            per_address_max: number(config.client_cnxns_per_ip_max),
+            all_max: number(config.cnxns_max),
+            frame_bytes_max: config.jute_maxbuffer_bytes as usize,
+            outstanding_max: config.global_outstanding_limit as usize,
+            handshake: Duration::from_millis(u64::from(config.sessionless_cnxn_timeout_ms)),
+            open: Arc::default(),
+        }
+    }
+
+    /// Takes a place for a connection from `address`.
+    pub(crate) fn admit(&self, address: IpAddr) -> Result<Place, Refusal> {
+        let mut open = self.open.lock();
+        if let Some(max) = self.all_max
+            && open.all >= max
+        {
+            return Err(Refusal::All(max));
+        }
+        let here = open.by_address.entry(address).or_default();
+        if let Some(max) = self.per_address_max
+            && *here >= max
+        {
+            return Err(Refusal::Address(max));
+        }
+        *here += 1;
+        open.all += 1;
+        Ok(Place {
+            address,
+            open: Arc::clone(&self.open),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.lock();
+        open.all -= 1;
+        if let Some(here) = open.by_address.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                open.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroU32;
+
+    #[test]
+    fn places_are_limited_per_address_and_in_all_and_come_back() {
+        let config = Config {
+            client_cnxns_per_ip_max: NonZeroU32::new(2),
+            cnxns_max: NonZeroU32::new(3),
+            ..Config::default()
+        };
+        let limits = Limits::new(&config);
+        let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let first = limits.admit(a).unwrap();
+        let _second = limits.admit(a).unwrap();
+        assert_eq!(limits.admit(a).unwrap_err(), Refusal::Address(2));
+        let _third = limits.admit(b).unwrap();
+        assert_eq!(limits.admit(b).unwrap_err(), Refusal::All(3));
+        drop(first);
+        assert!(limits.admit(a).is_ok());
+        assert!(limits.open.lock().by_address.len() <= 2);
+    }
+}
