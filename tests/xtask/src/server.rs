@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ pub(crate) const REFERENCE_CLASSPATH: &str = "/etc/zookeeper/conf:/usr/share/jav
 
 const READY_TIME_MAX: Duration = Duration::from_secs(30);
 const STOP_TIME_MAX: Duration = Duration::from_secs(15);
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
+const PORTS: Range<u16> = 24000..28000;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const LOG_LINES_SHOWN: usize = 30;
 
@@ -74,7 +77,7 @@ pub(crate) fn with_server(subject: Subject, suite: impl FnOnce(&Server) -> Outco
 
 impl Server {
     fn start(subject: Subject) -> Result<Self, String> {
-        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        let port = free_port().ok_or_else(|| format!("no free port in {PORTS:?}"))?;
         let folder =
             std::env::temp_dir().join(format!("zoowarden-xtask-{}-{port}", std::process::id()));
         let child = configure(&folder, port)
@@ -149,10 +152,11 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+/// Below the ephemeral range: a connect to an ephemeral port that nobody listens on may meet itself.
+fn free_port() -> Option<u16> {
+    let start = std::process::id() as usize % PORTS.len();
+    let mut ports = PORTS.cycle().skip(start).take(PORTS.len());
+    ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
 fn configure(folder: &Path, port: u16) -> std::io::Result<PathBuf> {
@@ -194,7 +198,7 @@ fn command(subject: Subject, config: &Path, folder: &Path) -> std::io::Result<Co
 fn serves(address: &str) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(READY_TIME_MAX))?;
+        stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
         stream.write_all(b"srvr")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
