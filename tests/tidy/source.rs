@@ -95,7 +95,14 @@ impl Tree {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
-    /// Whether a file or folder of this name is there.
+    /// Whether any file is called so, wherever it lies.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.files
+            .iter()
+            .any(|file| file.path.rsplit('/').next() == Some(name))
+    }
+
+    /// Whether a file or folder lies at this path.
     pub(crate) fn has(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
         let folder = format!("{path}/");
