@@ -63,6 +63,7 @@ impl Report {
         println!();
         for step in &self.steps {
             let told = match &step.outcome {
+                Outcome::Ran(tally) if *tally == Tally::default() => "ok".to_owned(),
                 Outcome::Ran(tally) => tally.to_string(),
                 Outcome::LeftOut(_) => "left out".to_owned(),
             };
