@@ -63,6 +63,29 @@ pub(crate) fn node(subject: Subject) -> Outcome {
     })
 }
 
+/// `tests/interop/go/session.go`, built against a released go-zk.
+pub(crate) fn go(subject: Subject) -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::GO]) {
+        return missing;
+    }
+    let folder = target().join("interop/go");
+    let program = folder.join("session");
+    let built = Run::new("go")
+        .folder(&root().join("tests/interop/go"))
+        .env("GOPATH", &folder)
+        .env("GOFLAGS", "-mod=readonly -modcacherw")
+        .args(&["build", "-o"])
+        .args(&[&program])
+        .run_check();
+    built.and_then(|| {
+        with_server(subject, |server| {
+            Run::new(&program)
+                .args(&[&server.address])
+                .run_tests(tally::of_plain)
+        })
+    })
+}
+
 /// The suite that kazoo carries, unmodified; `more` goes to pytest.
 pub(crate) fn kazoo(subject: Subject, more: &[String]) -> Outcome {
     if let Some(missing) = tools::missing(&[tools::KAZOO]) {

@@ -30,7 +30,8 @@ usage: cargo xtask <task>
   tidy          the house rules alone
   libzookeeper  a session of the C client
   zkcli         a scripted session of zkCli.sh
-  node          a session of the client for Node
+  node          a session of node-zookeeper-client
+  go            a session of go-zk
   kazoo         the Python client's own test suite; further arguments go to pytest
 
   --reference   run a foreign suite against Apache ZooKeeper itself
@@ -95,6 +96,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "libzookeeper",
                 "zkcli",
                 "node",
+                "go",
                 "kazoo",
             ] {
                 run(task, arguments, report);
@@ -109,6 +111,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
+        "go" => report.step("go-zk", || foreign::go(subject)),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, &arguments.rest)
         }),

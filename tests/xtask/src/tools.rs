@@ -73,6 +73,12 @@ pub(crate) const NODE_CLIENT: Tool = Tool {
             npm install --prefix target/interop/node node-zookeeper-client@1.1.3",
 };
 
+pub(crate) const GO: Tool = Tool {
+    name: "go",
+    is_there: || answers("go", &["version"]),
+    bring: "apt-get install golang-go",
+};
+
 /// The step is left out if any of these is not there.
 pub(crate) fn missing(tools: &[Tool]) -> Option<Outcome> {
     let absent = tools.iter().filter(|tool| !(tool.is_there)());
