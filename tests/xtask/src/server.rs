@@ -152,7 +152,7 @@ impl Drop for Server {
     }
 }
 
-/// Below the ephemeral range: a connect to an ephemeral port that nobody listens on may meet itself.
+/// Below the ephemeral range: a connect to an ephemeral port without a listener may meet itself.
 fn free_port() -> Option<u16> {
     let start = std::process::id() as usize % PORTS.len();
     let mut ports = PORTS.cycle().skip(start).take(PORTS.len());
