@@ -425,7 +425,7 @@ impl Log {
     /// fit into `bytes_max` bytes of payload, but at least one if there is one.
     ///
     /// # Errors
-    /// `NotFound` if `from` is purged, `InvalidData` if a record on the disk fails its checksum,
+    /// `NotFound` if `from` is purged or below the first entry ever, `InvalidData` if a record on the disk fails its checksum,
     /// and whatever the disk says.
     pub fn read(&self, from: u64, to_exclusive: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
         let mut entries: Vec<Entry> = Vec::new();
@@ -620,7 +620,7 @@ impl Shared {
             return Ok(Plan::Nothing);
         }
         if inner.is_purged(next) {
-            return Err(purged(next));
+            return Err(not_found(next, "is purged"));
         }
         let cached = inner.cache.first().max(next);
         if cached == next {
@@ -639,8 +639,9 @@ impl Shared {
         let mut run: Vec<Slot> = Vec::new();
         for slot in slots {
             let first = *run.first().unwrap_or(&slot);
-            let far = slot.end() - first.offset() > READ_BYTES_MAX && !run.is_empty();
-            if slot.segment != first.segment || far || !room.take(slot.payload_bytes as usize) {
+            let here = slot.segment == first.segment
+                && (run.is_empty() || slot.end() - first.offset() <= READ_BYTES_MAX);
+            if !here || !room.take(slot.payload_bytes as usize) {
                 break;
             }
             run.push(slot);
@@ -650,8 +651,8 @@ impl Shared {
             .and_then(|slot| inner.segments.get(&slot.segment))
         {
             Some(segment) => Ok(Plan::Stored(segment.clone(), run)),
-            // Nothing was taken although one entry always is: its slot is missing.
-            None if room.force => Err(io::Error::other(format!("entry {next} has no place"))),
+            // Below the first entry of a log that did not begin at zero.
+            None if room.force => Err(not_found(next, "was never in the log")),
             None => Ok(Plan::Nothing),
         }
     }
@@ -659,7 +660,7 @@ impl Shared {
     /// A record that fails because its segment was purged and recycled meanwhile is no damage.
     fn explain(&self, index: u64, error: io::Error) -> io::Error {
         if self.lock().is_purged(index) {
-            purged(index)
+            not_found(index, "is purged")
         } else {
             error
         }
@@ -759,8 +760,8 @@ impl Inner {
     }
 }
 
-fn purged(index: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("entry {index} is purged"))
+fn not_found(index: u64, why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("entry {index} {why}"))
 }
 
 pub(super) fn micros(duration: Duration) -> u64 {

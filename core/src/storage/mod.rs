@@ -19,6 +19,8 @@
 //!   reported as damaged, never dropped silently.
 //! * No operation is repeated after a failed sync.
 
+#[cfg(test)]
+mod crash_test;
 mod directory;
 mod disk;
 mod index;
