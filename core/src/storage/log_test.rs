@@ -294,7 +294,7 @@ fn every_flipped_byte_is_damage_or_harmless_and_never_a_wrong_entry() {
 }
 
 /// Where the records of a segment are, without their padding.
-fn records(segment: &[u8]) -> Vec<Range<usize>> {
+pub(super) fn records(segment: &[u8]) -> Vec<Range<usize>> {
     let salt = u32::from_le_bytes(segment[12..16].try_into().unwrap());
     let mut offset = RECORDS_OFFSET as usize;
     let mut found = Vec::new();
@@ -505,6 +505,57 @@ fn purged_space_is_used_again_and_nothing_old_comes_back() {
         rig.run(|log, done| log.truncate_after(None, done)).unwrap();
     }
     assert!(rig.disk.bytes_used() <= used, "space is bounded");
+    assert_eq!(
+        rig.reopen(2).log.recovered().cut,
+        None,
+        "old bytes are no torn tail"
+    );
+}
+
+#[test]
+fn record_cut_off_earlier_does_not_come_back_behind_its_successor() {
+    let vote = |byte: u8| Bytes::from(vec![byte; 50]);
+    let mut rig = Rig::new();
+    rig.append(entries(1, 1..2));
+    let path = segment_path(dir(), 1);
+    let from = records(&rig.disk.contents(&path).unwrap()).len();
+    // One group; its first record is as long as the State record that will take its place.
+    rig.log.append(vec![entry(1, 2, 60)], no_matter());
+    rig.log.save_vote(vote(1), no_matter());
+    rig.log.save_vote(vote(2), no_matter());
+    rig.writer.turn();
+    let mut before = rig.disk.contents(&path).unwrap();
+    let places = records(&before).split_off(from);
+    // The group was torn: its first record is bad, the others survive.
+    before[places[0].start + 70] ^= 1;
+    rig.disk.replace(&path, before.clone());
+    let mut rig = Rig::open(&rig.disk, 2).unwrap();
+    assert_eq!((rig.log.state().vote, rig.all().len()), (None, 1));
+    // The next group takes exactly the places of the others, and loses its second record.
+    rig.log.save_vote(vote(3), no_matter());
+    rig.log.save_vote(vote(4), no_matter());
+    rig.writer.turn();
+    let mut after = rig.disk.contents(&path).unwrap();
+    assert_eq!(records(&after)[from + 1..], places[1..]);
+    after[places[2].clone()].copy_from_slice(&before[places[2].clone()]);
+    rig.disk.replace(&path, after);
+    assert_eq!(
+        Rig::open(&rig.disk, 3).unwrap().log.state().vote,
+        Some(vote(3))
+    );
+}
+
+#[test]
+fn panic_in_a_done_fails_the_log_instead_of_hanging_it() {
+    let place = tempfile::tempdir().unwrap();
+    let log = Log::open(Arc::new(RealDisk), place.path(), options(1)).unwrap();
+    let (done, result) = expect();
+    log.save_vote(Bytes::from_static(b"v"), Box::new(|_| panic!("on purpose")));
+    log.save_vote(Bytes::from_static(b"w"), done);
+    // In the same group it is dropped unanswered; in a later one it is told.
+    assert!(!matches!(result.recv(), Ok(Ok(()))));
+    log.close();
+    assert!(log.failure().unwrap().to_string().contains("panicked"));
 }
 
 #[test]

@@ -8,8 +8,8 @@
 //! ```text
 //!   <data>/lock       held by the running server        directory.rs
 //!   <data>/identity   who this server is                directory.rs
-//!   <log>/log.*       segments of the stream            log.rs writer.rs recovery.rs segment.rs
-//!   <log>/free.*      segments between two lives                      record.rs index.rs
+//!   <log>/log.*       segments of the stream            segment.rs record.rs log.rs queue.rs
+//!   <log>/free.*      segments between two lives        writer.rs recovery.rs reader.rs index.rs
 //!   <snap>/snapshot.* snapshots                         snapshots.rs
 //! ```
 //!
@@ -27,6 +27,8 @@ mod index;
 mod log;
 #[cfg(test)]
 mod log_test;
+mod queue;
+mod reader;
 mod record;
 mod recovery;
 mod segment;
