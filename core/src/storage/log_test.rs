@@ -617,6 +617,23 @@ fn read_is_bounded_in_bytes_but_gives_at_least_one_entry() {
 }
 
 #[test]
+fn entries_not_written_yet_are_readable_beyond_the_bound_of_the_cache() {
+    let mut rig = Rig::new();
+    // Together too much for one group: the last one stays in the queue.
+    let long: Vec<Entry> = (1..4).map(|index| entry(1, index, 3 << 20)).collect();
+    for entry in &long {
+        rig.log.append(vec![entry.clone()], no_matter());
+    }
+    rig.writer.turn();
+    assert_eq!(rig.log.stats().queued, 2);
+    assert_eq!(rig.log.read(1, 4, usize::MAX).unwrap(), long);
+    rig.writer.turn();
+    rig.writer.turn();
+    assert_eq!(rig.log.stats().queued, 0);
+    assert_eq!(rig.all(), long);
+}
+
+#[test]
 fn calls_that_break_the_contract_are_refused_and_change_nothing() {
     let mut rig = Rig::new();
     rig.append(entries(1, 1..4));
