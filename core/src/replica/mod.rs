@@ -134,11 +134,6 @@ impl Replica {
         all
     }
 
-    /// How many are connected now.
-    pub fn connection_count(&self) -> usize {
-        self.connections.lock().len()
-    }
-
     /// A client says it owns `session`: any other connection of this server that is attached to
     /// it ends, before its password is even looked at, as in ZooKeeper.
     pub fn drop_attached(&self, session: SessionId) {
