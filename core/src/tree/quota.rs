@@ -16,29 +16,42 @@ use std::sync::Arc;
 
 use crate::proto::{Code, path};
 use crate::tree::Tree;
+use crate::tree::apply::Change;
 
 const ROOM: &str = "/zookeeper/quota";
 const LIMITS: &str = "zookeeper_limits";
 const STATS: &str = "zookeeper_stats";
 
 impl Tree {
-    /// Refuses growth below `path` that a hard limit does not allow.
-    pub(super) fn check_quota(&self, path: &str, bytes: i64, count: i64) -> Result<(), Code> {
+    /// Refuses growth below `path` that a hard limit does not allow, when the rules say so. Inside
+    /// a multi, usage is that from before the multi.
+    pub(super) fn check_quota(
+        &self,
+        change: &Change<'_>,
+        path: &str,
+        bytes: i64,
+        count: i64,
+    ) -> Result<(), Code> {
+        let committed = change.before_multi.as_ref().unwrap_or(self);
+        if change.rules.enforce_quota && committed.would_exceed(path, bytes, count) {
+            return Err(Code::QuotaExceeded);
+        }
+        Ok(())
+    }
+
+    fn would_exceed(&self, path: &str, bytes: i64, count: i64) -> bool {
         let Some(root) = self.quota_over(path) else {
-            return Ok(());
+            return false;
         };
         let (Some(limits), Some(usage)) = (self.track(root, LIMITS), self.track(root, STATS))
         else {
-            return Ok(());
+            return false;
         };
         let exceeds = |growth: i64, limit: &str, used: &str| {
             let limit = limits.get(limit);
             growth != 0 && limit > -1 && usage.get(used).saturating_add(growth) > limit
         };
-        if exceeds(count, "countHardLimit", "count") || exceeds(bytes, "byteHardLimit", "bytes") {
-            return Err(Code::QuotaExceeded);
-        }
-        Ok(())
+        exceeds(count, "countHardLimit", "count") || exceeds(bytes, "byteHardLimit", "bytes")
     }
 
     /// Adds what came to, or went from, the usage of the quota over `path`.

@@ -61,9 +61,7 @@ impl Tree {
             return Err(Code::NoChildrenForEphemerals);
         }
         let bytes = create.data.map_or(0, <[u8]>::len);
-        if change.rules.enforce_quota {
-            self.check_quota(&path, bytes as i64, 1)?;
-        }
+        self.check_quota(change, &path, bytes as i64, 1)?;
         let stat = self.bear(change, parent_path, &path, mode.kind, create.data, &acl);
         Ok((path, stat))
     }
@@ -156,9 +154,7 @@ impl Tree {
         self.allow(change, znode, perms::WRITE)?;
         let (before, after) = (znode.data_bytes(), data.map_or(0, <[u8]>::len));
         let growth = after as i64 - before as i64;
-        if change.rules.enforce_quota {
-            self.check_quota(path, growth, 0)?;
-        }
+        self.check_quota(change, path, growth, 0)?;
         expect(version, znode.version)?;
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
@@ -259,10 +255,11 @@ fn mode(create: &Create<'_>, place: Place, change: &Change<'_>) -> Result<Mode, 
     if place == Place::Alone && create.op == OpCode::CreateTtl {
         return Err(Code::BadArguments);
     }
-    let kind = match (create.op, kind, place) {
-        (OpCode::CreateContainer, _, _) => Kind::Container,
-        (_, Kind::Container, Place::Alone) => Kind::Persistent,
-        (_, kind, _) => kind,
+    // Alone, the operation decides what is a container; inside a multi the flags do.
+    let kind = match (place, create.op, kind) {
+        (Place::Alone, OpCode::CreateContainer, _) => Kind::Container,
+        (Place::Alone, _, Kind::Container) => Kind::Persistent,
+        (_, _, kind) => kind,
     };
     Ok(Mode { kind, sequential })
 }
