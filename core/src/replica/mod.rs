@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
+use crate::proto::ConnectionId;
 use crate::proto::{SessionId, Zxid};
-use crate::session::ConnectionId;
 use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 

@@ -12,10 +12,10 @@
 use std::sync::Arc;
 
 use crate::proto::{
-    Acl, Code, EventKind, Id, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request, SessionId, Text,
-    Zxid,
+    Acl, Code, ConnectionId, EventKind, Id, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request,
+    SessionId, Text, Zxid,
 };
-use crate::session::{ConnectionId, Origin, Session};
+use crate::session::{Origin, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
 use crate::tree::{Draft, Lane, Rules, Tree};
