@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use zoowarden::proto::ConnectionId;
 use zoowarden::proto::{Acl, OpCode, ServerId, SessionId, Writer};
-use zoowarden::session::ConnectionId;
 use zoowarden::tree::image::{Loader, chunks};
 use zoowarden::tree::{Draft, Lane, Rules, Tree};
 
