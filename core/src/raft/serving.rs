@@ -85,7 +85,10 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
             writer.send(&answer).await?;
         },
         Purpose::Lane => lanes::serve(consensus, hello.from, reader, writer).await,
-        Purpose::Snapshot => receive_snapshot(consensus, reader, writer).await,
+        Purpose::Snapshot => {
+            consensus.gate.check_entries()?;
+            receive_snapshot(consensus, reader, writer).await
+        }
         Purpose::Probe => {
             let has_log = consensus
                 .raft

@@ -146,14 +146,15 @@ impl Server {
         let listeners = listen(&config, &*net)?;
         let (opening, opening_disk) = (config.clone(), Arc::clone(&disk));
         let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
-        let opened = opened.await.map_err(std::io::Error::other)??;
+        let mut opened = opened.await.map_err(std::io::Error::other)??;
 
         let me = config
             .ensemble
             .as_ref()
             .map_or(ServerId(0), |ensemble| ensemble.my_id);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
-        let tree = opened.recovered.tree.clone();
+        // Moved, not cloned: a second owner would make every change copy its way.
+        let tree = std::mem::take(&mut opened.recovered.tree);
         let replica = Arc::new(Replica::new(settings(&config), tree, lane));
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
