@@ -6,7 +6,7 @@
 //!  log empty, alone ──────────────────────────────────────▶ found, member
 //!  log empty, voter: ask the others
 //!      a majority is as new as this one, nobody is older ─▶ found, member
-//!      somebody has a log ────────────────────────────────▶ catch up without a vote, then member
+//!      somebody has seen a leader ────────────────────────▶ catch up without a vote, then member
 //!  log empty, observer ───────────────────────────────────▶ wait for the leader
 //! ```
 
@@ -85,8 +85,8 @@ impl Consensus {
         }
     }
 
-    /// Asks the other voters until it is clear: `true` when one of them has a log, `false` when a
-    /// majority, this server included, has none.
+    /// Asks the other voters until it is clear: `true` when one of them has seen a leader,
+    /// `false` when a majority, this server included, is new.
     async fn must_return(&self) -> bool {
         let majority = self.members.voters.len() / 2 + 1;
         loop {
@@ -113,7 +113,14 @@ impl Consensus {
         }
     }
 
-    /// Whether another server has been a member for longer than this one is up.
+    /// Whether the ensemble has had a leader, as far as this server's log tells. A log with nothing
+    /// but the founding entry does not count: its server is as new as one without, and waits for
+    /// the votes of the others.
+    pub(crate) fn is_established(&self) -> bool {
+        self.log.state().last.is_some_and(|last| last.index > 0)
+    }
+
+    /// Whether the ensemble has had a leader, as far as another server's log tells.
     async fn probe(&self, server: ServerId) -> io::Result<bool> {
         let address = self
             .members

@@ -90,12 +90,8 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
             receive_snapshot(consensus, reader, writer).await
         }
         Purpose::Probe => {
-            let has_log = consensus
-                .raft
-                .is_initialized()
-                .await
-                .map_err(io::Error::other)?;
-            writer.send(&frame(|w| w.bool(has_log))).await
+            let established = consensus.is_established();
+            writer.send(&frame(|w| w.bool(established))).await
         }
     }
 }
