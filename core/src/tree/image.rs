@@ -1,0 +1,461 @@
+//! A whole tree as bytes, and back.
+//!
+//! ```text
+//! image:    { chunk }+                each chunk a whole number of records, about 1 MiB
+//! record:   tag u8 · fields
+//! header:   1 · magic u32 · version u8 · last zxid i64
+//! lane:     2 · server u8 · boot u64 · last number u64
+//! acl:      3 · list                                      numbered from 1; 0 is the open list
+//! session:  4 · id i64 · timeout_ms i32 · password · attached bool [ · server u8 · connection u64 ]
+//! znode:    5 · depth u32 · name · czxid · mzxid · pzxid · ctime_ms · mtime_ms · owner (i64 each)
+//!             · version · cversion · aversion i32 · acl u32 · data buffer
+//! end:      6 · sessions u64 · znodes u64
+//! ```
+//!
+//! Records stand in this order; lanes and sessions in order of their ids, lists in their own
+//! order, znodes as a walk meets them that takes children by name. So equal states make equal
+//! bytes, and the digest of a tree is a hash of its image. What follows from the rest is left out:
+//! ephemerals of a session, counters, active quotas, candidates of the reaper.
+//!
+//! Checksums are the business of who keeps the bytes. A loader still trusts nothing: a damaged
+//! image is an error.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::{iter, vec};
+
+use bytes::BytesMut;
+
+use crate::proto::path::DEPTH_MAX;
+use crate::proto::{Acl, Malformed, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid};
+use crate::session::{ConnectionId, Origin, Session};
+use crate::tree::Tree;
+use crate::tree::acl::AclId;
+use crate::tree::znode::{Kind, Owner, Znode};
+
+/// Bytes after which a chunk ends. The last record of a chunk may reach over it.
+const CHUNK_BYTES: usize = 1 << 20;
+/// `ZWTR`
+const MAGIC: u32 = 0x5a57_5452;
+const VERSION: u8 = 1;
+
+const HEADER: u8 = 1;
+const LANE: u8 = 2;
+const ACL: u8 = 3;
+const SESSION: u8 = 4;
+const ZNODE: u8 = 5;
+const END: u8 = 6;
+
+/// Children a walk takes from a znode at once.
+const CHILDREN_AT_ONCE: usize = 128;
+
+/// The image of a tree, piece by piece. Needs memory for a chunk, not for the image.
+pub fn chunks(tree: Tree) -> impl Iterator<Item = Vec<u8>> + Send {
+    let mut records = Records::new(&tree);
+    iter::from_fn(move || {
+        let mut out = BytesMut::new();
+        while out.len() < CHUNK_BYTES && records.write_next(&tree, &mut out) {}
+        (!out.is_empty()).then(|| out.into())
+    })
+}
+
+/// A hash of the image.
+pub(super) fn digest(tree: Tree) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut mix = |word: u64| {
+        hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    };
+    for chunk in chunks(tree) {
+        let mut words = chunk.chunks_exact(8);
+        for word in words.by_ref() {
+            mix(word.try_into().map_or(0, u64::from_le_bytes));
+        }
+        words
+            .remainder()
+            .iter()
+            .for_each(|byte| mix(u64::from(*byte)));
+        mix(chunk.len() as u64);
+    }
+    hash
+}
+
+/// Which record comes next.
+struct Records {
+    header: bool,
+    lanes: vec::IntoIter<ServerId>,
+    lists: vec::IntoIter<Arc<[Acl]>>,
+    sessions: vec::IntoIter<SessionId>,
+    znodes: Walk,
+    end: bool,
+    /// What the image calls a list that the tree calls something else.
+    list_numbers: BTreeMap<AclId, u32>,
+}
+
+impl Records {
+    fn new(tree: &Tree) -> Records {
+        let lists = tree.acls.lists().map(|(_, list)| list.clone());
+        let numbers = tree.acls.lists().map(|(id, _)| id).zip(1..);
+        Records {
+            header: true,
+            lanes: tree.lanes.keys().copied().collect::<Vec<_>>().into_iter(),
+            lists: lists.collect::<Vec<_>>().into_iter(),
+            sessions: tree
+                .sessions
+                .iter()
+                .map(|(id, _)| id)
+                .collect::<Vec<_>>()
+                .into_iter(),
+            znodes: Walk::new(tree.root.clone()),
+            end: true,
+            list_numbers: numbers.collect(),
+        }
+    }
+
+    /// Appends the next record; `false` when there is none.
+    fn write_next(&mut self, tree: &Tree, out: &mut BytesMut) -> bool {
+        let w = &mut Writer::new(out);
+        if std::mem::take(&mut self.header) {
+            w.u8(HEADER);
+            w.u32(MAGIC);
+            w.u8(VERSION);
+            w.i64(tree.last_zxid.0);
+        } else if let Some(server) = self.lanes.next() {
+            let (boot, last) = tree.lane(server).unwrap_or_default();
+            w.u8(LANE);
+            w.u8(server.0);
+            w.u64(boot);
+            w.u64(last);
+        } else if let Some(list) = self.lists.next() {
+            w.u8(ACL);
+            Acl::encode_list(&list, w);
+        } else if let Some(id) = self.sessions.next() {
+            if let Some(session) = tree.sessions.get(&id) {
+                write_session(id, session, w);
+            }
+        } else if let Some((depth, name, znode)) = self.znodes.next() {
+            let list = self.list_numbers.get(&znode.acl).copied().unwrap_or(0);
+            write_znode(depth, &name, &znode, list, w);
+        } else if std::mem::take(&mut self.end) {
+            w.u8(END);
+            w.u64(tree.sessions.len() as u64);
+            w.u64(tree.znodes as u64);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+fn write_session(id: SessionId, session: &Session, w: &mut Writer<'_>) {
+    w.u8(SESSION);
+    w.i64(id.0);
+    w.i32(session.timeout_ms);
+    w.raw(&session.password);
+    w.bool(session.origin.is_some());
+    if let Some(origin) = session.origin {
+        w.u8(origin.server.0);
+        w.u64(origin.connection.0);
+    }
+}
+
+fn write_znode(depth: usize, name: &str, znode: &Znode, list: u32, w: &mut Writer<'_>) {
+    w.u8(ZNODE);
+    w.u32(depth as u32);
+    w.text(name);
+    w.i64(znode.czxid.0);
+    w.i64(znode.mzxid.0);
+    w.i64(znode.pzxid().0);
+    w.i64(znode.ctime_ms);
+    w.i64(znode.mtime_ms);
+    w.i64(znode.owner.0);
+    w.i32(znode.version);
+    w.i32(znode.created());
+    w.i32(znode.aversion);
+    w.u32(list);
+    w.buffer(znode.data.as_deref());
+}
+
+/// Every znode, parents before children, with its depth and name. Owns what it walks, so that a
+/// thread of its own can write it out.
+struct Walk {
+    root: Option<Arc<Znode>>,
+    open: Vec<Frame>,
+}
+
+/// A znode whose children are being visited.
+struct Frame {
+    parent: Arc<Znode>,
+    ahead: VecDeque<(Box<str>, Arc<Znode>)>,
+}
+
+impl Walk {
+    fn new(root: Arc<Znode>) -> Walk {
+        Walk {
+            root: Some(root),
+            open: Vec::new(),
+        }
+    }
+
+    fn enter(&mut self, znode: &Arc<Znode>) {
+        if znode.children_count() > 0 {
+            self.open.push(Frame {
+                parent: znode.clone(),
+                ahead: take(znode.children()),
+            });
+        }
+    }
+}
+
+fn take<'t>(
+    children: impl Iterator<Item = (&'t str, &'t Arc<Znode>)>,
+) -> VecDeque<(Box<str>, Arc<Znode>)> {
+    let owned = children.map(|(name, znode)| (name.into(), znode.clone()));
+    owned.take(CHILDREN_AT_ONCE).collect()
+}
+
+impl Iterator for Walk {
+    type Item = (usize, Box<str>, Arc<Znode>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(root) = self.root.take() {
+            self.enter(&root);
+            return Some((0, "".into(), root));
+        }
+        loop {
+            let depth = self.open.len();
+            let frame = self.open.last_mut()?;
+            let Some((name, znode)) = frame.ahead.pop_front() else {
+                self.open.pop();
+                continue;
+            };
+            if frame.ahead.is_empty() {
+                frame.ahead = take(frame.parent.children_after(&name));
+            }
+            self.enter(&znode);
+            return Some((depth, name, znode));
+        }
+    }
+}
+
+/// Why bytes are not an image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// A record does not decode.
+    #[error("the image is damaged: {0}")]
+    Malformed(#[from] Malformed),
+    /// Records contradict each other.
+    #[error("the image is damaged: {0}")]
+    Contradiction(&'static str),
+    /// Another program or a newer version wrote it.
+    #[error("not an image that this version reads")]
+    Foreign,
+    /// The end is missing.
+    #[error("the image ends early")]
+    Incomplete,
+}
+
+/// Builds a tree from an image, chunk by chunk in order.
+#[derive(Debug)]
+pub struct Loader {
+    tree: Tree,
+    lists: Vec<Arc<[Acl]>>,
+    /// The way from the root to the last znode: each with its name, not yet in its parent.
+    way: Vec<(Box<str>, Znode)>,
+    path: String,
+    znodes: u64,
+    stage: u8,
+}
+
+impl Default for Loader {
+    fn default() -> Loader {
+        Loader::new()
+    }
+}
+
+impl Loader {
+    /// Expects the first chunk.
+    pub fn new() -> Loader {
+        Loader {
+            tree: Tree::with_root(Znode::system(AclId::OPEN)),
+            lists: Vec::new(),
+            way: Vec::new(),
+            path: String::new(),
+            znodes: 0,
+            stage: 0,
+        }
+    }
+
+    /// Takes the next chunk. After an error the loader is of no use.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), ImageError> {
+        let r = &mut Reader::new(chunk);
+        while !r.rest().is_empty() {
+            let tag = r.u8()?;
+            self.advance(tag)?;
+            match tag {
+                HEADER => self.header(r)?,
+                LANE => self.lane(r)?,
+                ACL => self.list(r)?,
+                SESSION => self.session(r)?,
+                ZNODE => self.znode(r)?,
+                _ => self.end(r)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The tree, when the image was whole. Ephemerals of sessions that do not exist are left out,
+    /// as ZooKeeper does.
+    pub fn finish(self) -> Result<Tree, ImageError> {
+        if self.stage != END {
+            return Err(ImageError::Incomplete);
+        }
+        Ok(self.tree)
+    }
+
+    /// Checks that records stand in order; header and end once.
+    fn advance(&mut self, tag: u8) -> Result<(), ImageError> {
+        match (self.stage, tag) {
+            (0, HEADER) => {}
+            (0, _) => return Err(ImageError::Foreign),
+            (stage, LANE..=END) if stage <= tag && stage != END => {}
+            _ => return Err(ImageError::Contradiction("records out of order")),
+        }
+        self.stage = tag;
+        Ok(())
+    }
+
+    fn header(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
+        if r.u32()? != MAGIC || r.u8()? != VERSION {
+            return Err(ImageError::Foreign);
+        }
+        self.tree.last_zxid = Zxid(r.i64()?);
+        Ok(())
+    }
+
+    fn lane(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
+        let server = ServerId(r.u8()?);
+        let lane = (r.u64()?, r.u64()?);
+        match self.tree.lanes.insert(server, lane) {
+            None => Ok(()),
+            Some(_) => Err(ImageError::Contradiction("a lane twice")),
+        }
+    }
+
+    fn list(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
+        let list = Acl::decode_list(r)?.ok_or(Malformed("null in an ACL"))?;
+        self.lists.push(list.into());
+        Ok(())
+    }
+
+    fn session(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
+        let id = SessionId(r.i64()?);
+        let timeout_ms = r.i32()?;
+        let mut password = [0; PASSWORD_BYTES];
+        for byte in &mut password {
+            *byte = r.u8()?;
+        }
+        let origin = match r.bool()? {
+            false => None,
+            true => Some(Origin {
+                server: ServerId(r.u8()?),
+                connection: ConnectionId(r.u64()?),
+            }),
+        };
+        let session = Session::new(timeout_ms, password, origin);
+        if Owner(id.0).kind() == Kind::Ephemeral(id) && self.tree.sessions.insert(id, session) {
+            Ok(())
+        } else {
+            Err(ImageError::Contradiction(
+                "a session twice, or of an impossible id",
+            ))
+        }
+    }
+
+    fn znode(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
+        let depth = r.u32()? as usize;
+        let name = r.text()?;
+        let is_root = self.znodes == 0;
+        let well_named = !matches!(&*name, "" | "." | "..") && !name.contains(['/', '\0']);
+        if is_root != (depth == 0) || is_root != name.is_empty() || !(is_root || well_named) {
+            return Err(ImageError::Contradiction("a znode of an impossible name"));
+        }
+        if depth > self.way.len() || depth > DEPTH_MAX {
+            return Err(ImageError::Contradiction("a znode without its parent"));
+        }
+        let (mut znode, list) = read_znode(r)?;
+        while self.way.len() > depth {
+            self.ascend()?;
+        }
+        self.znodes += 1;
+        if let Kind::Ephemeral(session) = znode.kind()
+            && self.tree.sessions.get(&session).is_none()
+        {
+            return Ok(());
+        }
+        znode.acl = match list {
+            0 => AclId::OPEN,
+            n => self.tree.acls.acquire(
+                self.lists
+                    .get(n as usize - 1)
+                    .ok_or(ImageError::Contradiction("an ACL that is not there"))?,
+            ),
+        };
+        if is_root {
+            self.tree.count_data(0, znode.data_bytes());
+        } else {
+            self.path.push('/');
+            self.path.push_str(&name);
+            self.tree.count_in(&self.path, znode.data_bytes());
+            self.tree.index(&self.path, znode.kind());
+            self.tree.activate_quota(&self.path);
+        }
+        self.way.push((name.into(), znode));
+        Ok(())
+    }
+
+    /// Hands the last znode of the way to its parent.
+    fn ascend(&mut self) -> Result<(), ImageError> {
+        let Some((name, znode)) = self.way.pop() else {
+            return Ok(());
+        };
+        let Some((_, parent)) = self.way.last_mut() else {
+            self.tree.root = Arc::new(znode);
+            return Ok(());
+        };
+        self.path.truncate(self.path.len() - name.len() - 1);
+        if matches!(parent.kind(), Kind::Ephemeral(_)) || !parent.adopt(&name, znode) {
+            return Err(ImageError::Contradiction("a child that cannot be"));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
+        let counts = (r.u64()?, r.u64()?);
+        if self.znodes == 0 || counts != (self.tree.sessions.len() as u64, self.znodes) {
+            return Err(ImageError::Contradiction("records are missing"));
+        }
+        while !self.way.is_empty() {
+            self.ascend()?;
+        }
+        Ok(())
+    }
+}
+
+/// A znode without its ACL, and the number of that.
+fn read_znode(r: &mut Reader<'_>) -> Result<(Znode, u32), ImageError> {
+    let mut znode = Znode::system(AclId::OPEN);
+    znode.czxid = Zxid(r.i64()?);
+    znode.mzxid = Zxid(r.i64()?);
+    let pzxid = Zxid(r.i64()?);
+    znode.ctime_ms = r.i64()?;
+    znode.mtime_ms = r.i64()?;
+    znode.owner = Owner(r.i64()?);
+    znode.version = r.i32()?;
+    let created = r.i32()?;
+    znode.aversion = r.i32()?;
+    let list = r.u32()?;
+    znode.data = r.buffer()?.map(Box::from);
+    znode.remember(created, pzxid);
+    Ok((znode, list))
+}
