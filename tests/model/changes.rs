@@ -1,10 +1,10 @@
 //! What a draft does to the model, and what it answers.
 
 use zoowarden::proto::{
-    Acl, Code, Create, EventKind, Id, MultiOp, MultiOutcome, OpCode, Reply, Request, SessionId,
-    Stat, path as paths, perms,
+    Acl, Code, Create, EventKind, Id, MultiOp, MultiOutcome, OpCode, Reply, Request, ServerId,
+    SessionId, Stat, path as paths, perms,
 };
-use zoowarden::session::Origin;
+use zoowarden::session::{ConnectionId, Origin};
 use zoowarden::tree::{Draft, Lane, Rules};
 
 use crate::acl;
@@ -24,8 +24,13 @@ pub(crate) struct ModelEvent {
 pub(crate) enum ModelSessionChange {
     None,
     Opened,
-    Attached { previous: Option<Origin> },
-    Closed { session: SessionId, origin: Option<Origin> },
+    Attached {
+        previous: Option<Origin>,
+    },
+    Closed {
+        session: SessionId,
+        origin: Option<Origin>,
+    },
 }
 
 /// Everything an apply says.
@@ -50,6 +55,10 @@ struct Circumstances<'a> {
 
 type Events = Vec<ModelEvent>;
 
+fn origin(server: ServerId, connection: ConnectionId) -> Option<Origin> {
+    Some(Origin { server, connection })
+}
+
 impl Model {
     /// Executes a draft whose turn it is.
     pub(crate) fn apply(
@@ -61,10 +70,6 @@ impl Model {
         draft: &Draft<'_>,
     ) -> Outcome {
         self.lanes.insert(lane.server, (lane.boot, number));
-        let origin = |connection| Origin {
-            server: lane.server,
-            connection,
-        };
         let next_zxid = (self.last_zxid + 1).max((term << 32) as i64);
         let mut outcome = Outcome {
             zxid: self.last_zxid,
@@ -73,41 +78,11 @@ impl Model {
             session: ModelSessionChange::None,
         };
         match draft {
-            Draft::Open {
-                session,
-                password,
-                timeout_ms,
-                connection,
-            } => {
+            Draft::Open { .. } => {
                 outcome.zxid = next_zxid;
-                if self.sessions.contains_key(session) {
-                    outcome.result = Err(Code::NodeExists);
-                } else {
-                    let opened = ModelSession {
-                        timeout_ms: *timeout_ms,
-                        password: *password,
-                        origin: Some(origin(*connection)),
-                    };
-                    self.sessions.insert(*session, opened);
-                    outcome.session = ModelSessionChange::Opened;
-                }
+                self.open(&mut outcome, lane.server, draft);
             }
-            Draft::Attach {
-                session,
-                password,
-                timeout_ms,
-                connection,
-            } => match self.sessions.get_mut(session) {
-                None => outcome.result = Err(Code::SessionExpired),
-                Some(known) if known.password != *password => {
-                    outcome.result = Err(Code::AuthFailed);
-                }
-                Some(known) => {
-                    known.timeout_ms = *timeout_ms;
-                    let previous = known.origin.replace(origin(*connection));
-                    outcome.session = ModelSessionChange::Attached { previous };
-                }
-            },
+            Draft::Attach { .. } => self.attach(&mut outcome, lane.server, draft),
             Draft::Request {
                 session,
                 connection,
@@ -119,7 +94,7 @@ impl Model {
                 ..
             } => match self.sessions.get(session) {
                 None => outcome.result = Err(Code::SessionExpired),
-                Some(known) if known.origin != Some(origin(*connection)) => {
+                Some(known) if known.origin != origin(lane.server, *connection) => {
                     outcome.result = Err(Code::SessionMoved);
                 }
                 Some(_) => {
@@ -128,7 +103,8 @@ impl Model {
                 }
             },
             Draft::Expire { session, origin } => {
-                if self.sessions.get(session).is_some_and(|known| known.origin == *origin) {
+                let known = self.sessions.get(session);
+                if known.is_some_and(|known| known.origin == *origin) {
                     outcome.zxid = next_zxid;
                     self.close(*session, &mut outcome);
                 }
@@ -142,6 +118,50 @@ impl Model {
         }
         self.last_zxid = outcome.zxid;
         outcome
+    }
+
+    fn open(&mut self, outcome: &mut Outcome, server: ServerId, draft: &Draft<'_>) {
+        let Draft::Open {
+            session,
+            password,
+            timeout_ms,
+            connection,
+        } = draft
+        else {
+            unreachable!("not an Open: {draft:?}");
+        };
+        if self.sessions.contains_key(session) {
+            outcome.result = Err(Code::NodeExists);
+            return;
+        }
+        let opened = ModelSession {
+            timeout_ms: *timeout_ms,
+            password: *password,
+            origin: origin(server, *connection),
+        };
+        self.sessions.insert(*session, opened);
+        outcome.session = ModelSessionChange::Opened;
+    }
+
+    fn attach(&mut self, outcome: &mut Outcome, server: ServerId, draft: &Draft<'_>) {
+        let Draft::Attach {
+            session,
+            password,
+            timeout_ms,
+            connection,
+        } = draft
+        else {
+            unreachable!("not an Attach: {draft:?}");
+        };
+        match self.sessions.get_mut(session) {
+            None => outcome.result = Err(Code::SessionExpired),
+            Some(known) if known.password != *password => outcome.result = Err(Code::AuthFailed),
+            Some(known) => {
+                let previous = std::mem::replace(&mut known.origin, origin(server, *connection));
+                known.timeout_ms = *timeout_ms;
+                outcome.session = ModelSessionChange::Attached { previous };
+            }
+        }
     }
 
     /// A request of a session that is attached where it says.
@@ -173,17 +193,19 @@ impl Model {
         outcome.result = match Request::decode(*op, body) {
             Err(_) => Err(Code::MarshallingError),
             Ok(Request::Create(create)) => self.create_alone(&at, &create, events),
-            Ok(Request::Delete { path, version }) => {
-                self.delete(&at, &path, version, events).map(|()| Reply::Empty)
-            }
+            Ok(Request::Delete { path, version }) => self
+                .delete(&at, &path, version, events)
+                .map(|()| Reply::Empty),
             Ok(Request::SetData {
                 path,
                 data,
                 version,
-            }) => self.set_data(&at, &path, data, version, events).map(Reply::Stat),
-            Ok(Request::SetAcl { path, acl, version }) => {
-                self.set_acl(&at, &path, acl.as_deref(), version).map(Reply::Stat)
-            }
+            }) => self
+                .set_data(&at, &path, data, version, events)
+                .map(Reply::Stat),
+            Ok(Request::SetAcl { path, acl, version }) => self
+                .set_acl(&at, &path, acl.as_deref(), version)
+                .map(Reply::Stat),
             Ok(Request::Multi(ops)) => self.multi(&at, &ops, events).map(Reply::Multi),
             Ok(Request::CloseSession) => {
                 self.close(*session, outcome);
@@ -198,7 +220,10 @@ impl Model {
         for path in ephemerals.collect::<Vec<_>>() {
             self.remove(&path, outcome.zxid, &mut outcome.events);
         }
-        let origin = self.sessions.remove(&session).and_then(|known| known.origin);
+        let origin = self
+            .sessions
+            .remove(&session)
+            .and_then(|known| known.origin);
         outcome.session = ModelSessionChange::Closed { session, origin };
     }
 
@@ -331,6 +356,10 @@ impl Model {
     ) -> Result<Reply<'static>, Code> {
         let kind = match (at.kind(create.flags, create.ttl)?, create.op) {
             (_, OpCode::CreateContainer) => Kind::Container,
+            // ZooKeeper 3.8 takes it with a negative ttl, and then ends its process.
+            (Kind::Persistent | Kind::Ephemeral(_) | Kind::Container, OpCode::CreateTtl) => {
+                return Err(Code::BadArguments);
+            }
             // Outside a multi the mode alone does not make a container.
             (Kind::Container, OpCode::Create | OpCode::Create2) => Kind::Persistent,
             (kind, _) => kind,
@@ -399,7 +428,12 @@ impl Model {
         self.recount_usage(&path);
         self.book_usage(&path, 1, bytes);
         push(events, EventKind::Created, &path, &list);
-        push(events, EventKind::ChildrenChanged, &parent_path, &parent_acl);
+        push(
+            events,
+            EventKind::ChildrenChanged,
+            &parent_path,
+            &parent_acl,
+        );
         Ok((path, stat))
     }
 

@@ -4,9 +4,7 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::BytesMut;
-use zoowarden::proto::{
-    Code, Id, OpCode, ReadOutcome, Reply, Request, SessionId, Writer, Zxid,
-};
+use zoowarden::proto::{Code, Id, OpCode, ReadOutcome, Reply, Request, SessionId, Writer, Zxid};
 use zoowarden::tree::{Admission, Applied, Draft, Lane, SessionChange, Tree, image};
 
 use crate::changes::{ModelEvent, ModelSessionChange, Outcome};
@@ -56,8 +54,15 @@ impl Pair {
 
     fn read(&self, who: &ReaderOf, op: OpCode, body: &[u8]) -> Result<String, Difference> {
         let request = Request::decode(op, body).expect("the generator encodes requests");
-        let answer = in_order(self.tree.read(who.session, &request, &who.identities, who.skip_acl));
-        same(&format!("{request:?}"), &answer, &self.model.read(who, &request))?;
+        let answer = in_order(
+            self.tree
+                .read(who.session, &request, &who.identities, who.skip_acl),
+        );
+        same(
+            &format!("{request:?}"),
+            &answer,
+            &self.model.read(who, &request),
+        )?;
         Ok(format!("{op:?} {}", verdict(&answer)))
     }
 
@@ -72,8 +77,9 @@ impl Pair {
         let admission = self.tree.admit(lane, number);
         same("admit", &admission, &self.model.admit(lane, number))?;
         if admission != Admission::Next {
-            return Ok(format!("{admission:?}"));
+            return Ok(format!("Out of turn {admission:?}"));
         }
+        let before = self.model.last_zxid;
         let applied = self.tree.apply(term, stamp_ms, lane, number, draft);
         let again = self.twin.apply(term, stamp_ms, lane, number, draft);
         let mut outcome = outcome_of(applied);
@@ -84,25 +90,36 @@ impl Pair {
             outcome.result = expected.result.clone();
         }
         same("apply", &outcome, &expected)?;
-        same("last_zxid", &self.tree.last_zxid(), &Zxid(self.model.last_zxid))?;
-        Ok(match draft {
-            Draft::Request { op, .. } => format!("{op:?} {}", verdict(&outcome.result)),
-            Draft::Open { .. } => format!("Open {}", verdict(&outcome.result)),
-            Draft::Attach { .. } => format!("Attach {}", verdict(&outcome.result)),
-            Draft::Refused { .. } => format!("Refused {}", verdict(&outcome.result)),
-            Draft::Expire { .. } if outcome.session == ModelSessionChange::None => "Expire no".into(),
-            Draft::Expire { .. } => "Expire".into(),
-            Draft::Reap { .. } if outcome.events.is_empty() => "Reap no".into(),
-            Draft::Reap { .. } => "Reap".into(),
-        })
+        same(
+            "last_zxid",
+            &self.tree.last_zxid(),
+            &Zxid(self.model.last_zxid),
+        )?;
+        let (what, verdict) = match draft {
+            Draft::Request { op, .. } => (format!("{op:?}"), verdict(&outcome.result)),
+            Draft::Open { .. } => ("Open".into(), verdict(&outcome.result)),
+            Draft::Attach { .. } => ("Attach".into(), verdict(&outcome.result)),
+            Draft::Refused { .. } => ("Refused".into(), verdict(&outcome.result)),
+            Draft::Expire { .. } => ("Expire".into(), took_effect(before, outcome.zxid)),
+            Draft::Reap { .. } => ("Reap".into(), took_effect(before, outcome.zxid)),
+        };
+        Ok(format!("{what} {verdict}"))
     }
 
     /// Compares everything that can be asked, on the tree and on what its image gives.
     pub(crate) fn checkpoint(&mut self) -> Result<(), Difference> {
         let checked = catch_unwind(AssertUnwindSafe(|| {
             everything(&self.tree, &self.model)?;
-            same("digest of a tree fed the same", &self.tree.digest(), &self.twin.digest())?;
-            same("digest of an older view", &self.view.0.digest(), &self.view.1)?;
+            same(
+                "digest of a tree fed the same",
+                &self.tree.digest(),
+                &self.twin.digest(),
+            )?;
+            same(
+                "digest of an older view",
+                &self.view.0.digest(),
+                &self.view.1,
+            )?;
             let loaded = round_trip(&self.tree)?;
             same("digest of the image", &loaded.digest(), &self.tree.digest())?;
             everything(&loaded, &self.model).map_err(|text| format!("from the image: {text}"))?;
@@ -129,7 +146,8 @@ impl Model {
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
+    text.or(panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without words")
 }
 
 fn same<T: Debug + PartialEq>(what: &str, tree: &T, model: &T) -> Result<(), Difference> {
@@ -152,6 +170,10 @@ fn verdict(result: &Result<Reply<'_>, Code>) -> String {
         Ok(_) => "ok".to_owned(),
         Err(code) => format!("{code:?}"),
     }
+}
+
+fn took_effect(before: i64, after: i64) -> String {
+    if after > before { "ok" } else { "refused" }.to_owned()
 }
 
 /// Names of children and ephemerals come in no particular order.
@@ -196,7 +218,9 @@ fn outcome_of(applied: Applied) -> Outcome {
 fn round_trip(tree: &Tree) -> Result<Tree, Difference> {
     let mut loader = image::Loader::new();
     for chunk in image::chunks(tree.clone()) {
-        loader.push(&chunk).map_err(|error| format!("image: {error:?}"))?;
+        loader
+            .push(&chunk)
+            .map_err(|error| format!("image: {error:?}"))?;
     }
     loader.finish().map_err(|error| format!("image: {error:?}"))
 }
@@ -205,10 +229,22 @@ fn round_trip(tree: &Tree) -> Result<Tree, Difference> {
 fn everything(tree: &Tree, model: &Model) -> Result<(), Difference> {
     same("last_zxid", &tree.last_zxid(), &Zxid(model.last_zxid))?;
     same("node_count", &tree.node_count(), &model.node_count())?;
-    same("ephemerals_count", &tree.ephemerals_count(), &model.ephemerals_count())?;
-    same("data_size", &tree.approximate_data_size(), &model.data_size())?;
+    same(
+        "ephemerals_count",
+        &tree.ephemerals_count(),
+        &model.ephemerals_count(),
+    )?;
+    same(
+        "data_size",
+        &tree.approximate_data_size(),
+        &model.data_size(),
+    )?;
     for server in (0..5).map(zoowarden::proto::ServerId) {
-        same("lane", &tree.lane(server), &model.lanes.get(&server).copied())?;
+        same(
+            "lane",
+            &tree.lane(server),
+            &model.lanes.get(&server).copied(),
+        )?;
     }
     for (now_ms, never_used_ms) in [(0, 0), (1_700_000_060_000, 0), (1_700_000_110_000, 30_000)] {
         let mut due = tree.reapable(now_ms, never_used_ms);
@@ -225,7 +261,7 @@ fn everything(tree: &Tree, model: &Model) -> Result<(), Difference> {
 
 fn sessions(tree: &Tree, model: &Model) -> Result<(), Difference> {
     let table = tree.sessions();
-    let ids = table.iter().map(|(id, _)| *id).collect::<Vec<SessionId>>();
+    let ids = table.iter().map(|(id, _)| id).collect::<Vec<SessionId>>();
     same("sessions", &ids, &model.sessions.keys().copied().collect())?;
     same("number of sessions", &table.len(), &ids.len())?;
     for (id, expected) in &model.sessions {
@@ -233,16 +269,24 @@ fn sessions(tree: &Tree, model: &Model) -> Result<(), Difference> {
         same("timeout_ms", &session.timeout_ms, &expected.timeout_ms)?;
         same("password", &session.password, &expected.password)?;
         same("origin", &session.origin, &expected.origin)?;
-        let ephemerals = table.ephemerals(id).map(|path| path.to_string()).collect::<Vec<_>>();
+        let ephemerals = table.ephemerals(*id).map(str::to_owned).collect::<Vec<_>>();
         let expected = model.ephemerals(*id);
-        same("ephemerals", &ephemerals, &expected.iter().map(|p| (*p).to_owned()).collect())?;
+        same(
+            "ephemerals",
+            &ephemerals,
+            &expected.iter().map(|p| (*p).to_owned()).collect(),
+        )?;
     }
     Ok(())
 }
 
 /// Every read of one path, by somebody who may do everything and by somebody who may do little.
 fn reads(tree: &Tree, model: &Model, path: &str) -> Result<(), Difference> {
-    same(&format!("stat of {path:?}"), &tree.stat(path), &model.stat(path).ok())?;
+    same(
+        &format!("stat of {path:?}"),
+        &tree.stat(path),
+        &model.stat(path).ok(),
+    )?;
     let acl = tree.acl(path).map(|list| list.to_vec());
     let expected = model.znode(path).ok().map(|znode| znode.acl.clone());
     same(&format!("acl of {path:?}"), &acl, &expected)?;
@@ -273,7 +317,11 @@ fn reads(tree: &Tree, model: &Model, path: &str) -> Result<(), Difference> {
             w.bool(false);
             let request = Request::decode(op, &body).expect("a path and a flag");
             let answer = in_order(tree.read(session, &request, &who.identities, skip_acl));
-            same(&format!("{request:?} by {who:?}"), &answer, &model.read(&who, &request))?;
+            same(
+                &format!("{request:?} by {who:?}"),
+                &answer,
+                &model.read(&who, &request),
+            )?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 use fastrand::Rng;
-use zoowarden::proto::{Code, Id, OpCode, Request, ServerId, SessionId, Writer};
+use zoowarden::proto::{Code, OpCode, Request, ServerId, SessionId, Writer};
 use zoowarden::session::{ConnectionId, Origin};
 use zoowarden::tree::{Draft, Lane, Rules};
 
@@ -197,7 +197,7 @@ impl Generator<'_> {
                 1 => term - 1,
                 _ => term,
             },
-            stamp_ms: FIRST_STAMP_MS + self.rng.i64(..100_000),
+            stamp_ms: FIRST_STAMP_MS + self.rng.i64(0..100_000),
             lane,
             number,
             // Without its length, as `Draft::decode` wants it.
@@ -228,7 +228,11 @@ impl Generator<'_> {
 
     fn session_draft(&mut self) -> Step {
         let session = self.session();
-        let current = self.model.sessions.get(&session).and_then(|known| known.origin);
+        let current = self
+            .model
+            .sessions
+            .get(&session)
+            .and_then(|known| known.origin);
         let origin = match current {
             Some(origin) if chance(&mut self.rng, 96) => origin,
             _ => self.any_origin(),
@@ -280,7 +284,11 @@ impl Generator<'_> {
     }
 
     fn refuse(&mut self, session: SessionId, origin: Origin) -> Step {
-        let codes = [Code::MarshallingError, Code::Unimplemented, Code::ReconfigDisabled];
+        let codes = [
+            Code::MarshallingError,
+            Code::Unimplemented,
+            Code::ReconfigDisabled,
+        ];
         let draft = Draft::Refused {
             session,
             connection: origin.connection,
@@ -290,7 +298,11 @@ impl Generator<'_> {
     }
 
     fn request(&mut self, session: SessionId, origin: Origin) -> Step {
-        let deletes = if self.model.znodes.len() > ZNODES_MAX { 45 } else { 15 };
+        let deletes = if self.model.znodes.len() > ZNODES_MAX {
+            45
+        } else {
+            15
+        };
         let (op, body) = match self.rng.u32(..1000) {
             0..7 => (OpCode::CloseSession, BytesMut::new()),
             7..80 => self.one(OpCode::SetAcl),
@@ -303,7 +315,11 @@ impl Generator<'_> {
                 self.one(op)
             }
         };
-        let cut = if chance(&mut self.rng, 1) { self.rng.usize(..=body.len()) } else { body.len() };
+        let cut = if chance(&mut self.rng, 1) {
+            self.rng.usize(..=body.len())
+        } else {
+            body.len()
+        };
         let draft = Draft::Request {
             session,
             connection: origin.connection,
@@ -382,15 +398,18 @@ impl Generator<'_> {
     fn family(&mut self, w: &mut Writer<'_>) {
         let path = self.path();
         let child = format!("{path}/c");
-        for (path, flags) in [(&path, 0), (&child, 2), (&child, self.rng.i32(..5))] {
+        for (path, flags) in [(&path, 0), (&child, 2), (&child, self.rng.i32(0..5))] {
             pieces::multi_header(OpCode::Create.number(), w);
             w.text(path);
             w.buffer(Some(b"new"));
             pieces::open_acl(w);
             w.i32(flags);
         }
-        let versions = [-1, 0, self.rng.i32(..2)];
-        for (op, version) in [OpCode::SetData, OpCode::Check, OpCode::Delete].iter().zip(versions) {
+        let versions = [-1, 0, self.rng.i32(0..2)];
+        for (op, version) in [OpCode::SetData, OpCode::Check, OpCode::Delete]
+            .iter()
+            .zip(versions)
+        {
             if chance(&mut self.rng, 50) {
                 pieces::multi_header(op.number(), w);
                 w.text(&child);
@@ -406,7 +425,12 @@ impl Generator<'_> {
     fn quota(&mut self) -> (OpCode, BytesMut) {
         let roots = ["/a", "/b", "/a/b", "/missing"];
         let root = format!("/zookeeper/quota{}", roots[self.rng.usize(..roots.len())]);
-        let names = ["", "/zookeeper_limits", "/zookeeper_limits", "/zookeeper_stats"];
+        let names = [
+            "",
+            "/zookeeper_limits",
+            "/zookeeper_limits",
+            "/zookeeper_stats",
+        ];
         let path = root + names[self.rng.usize(..names.len())];
         let mut body = BytesMut::new();
         let w = &mut Writer::new(&mut body);
@@ -441,7 +465,7 @@ impl Generator<'_> {
         if path.ends_with("/zookeeper_limits") {
             Some(pieces::limits(&mut self.rng))
         } else if path.ends_with("/zookeeper_stats") {
-            let (count, bytes) = (self.rng.i32(..9), self.rng.i32(..99));
+            let (count, bytes) = (self.rng.i32(0..9), self.rng.i32(0..99));
             Some(format!("count={count},bytes={bytes}").into_bytes())
         } else {
             pieces::data(&mut self.rng)
@@ -465,7 +489,9 @@ impl Generator<'_> {
                 // Below something special: these are rare otherwise.
                 let special = |kind: &Kind| !matches!(kind, Kind::Persistent);
                 let all = self.model.znodes.iter();
-                let all = all.filter(|(_, znode)| special(&znode.kind)).map(|(path, _)| path);
+                let all = all
+                    .filter(|(_, znode)| special(&znode.kind))
+                    .map(|(path, _)| path);
                 let all = all.collect::<Vec<_>>();
                 match all.len() {
                     0 => "/a".to_owned(),

@@ -41,7 +41,9 @@ pub(crate) fn odd_path(rng: &mut Rng) -> &'static str {
 
 pub(crate) fn usual_path(rng: &mut Rng) -> String {
     let depth = [1, 1, 1, 2, 2, 2, 2, 3, 3, 4][rng.usize(..10)];
-    (0..depth).map(|_| format!("/{}", NAMES[rng.usize(..NAMES.len())])).collect()
+    (0..depth)
+        .map(|_| format!("/{}", NAMES[rng.usize(..NAMES.len())]))
+        .collect()
 }
 
 pub(crate) fn data(rng: &mut Rng) -> Option<Vec<u8>> {
@@ -60,7 +62,7 @@ pub(crate) fn limits(rng: &mut Rng) -> Vec<u8> {
         1 => format!("count=-1,bytes=-1=;countHardLimit={count}"),
         2 => format!("count=-1,bytes=-1=;byteHardLimit={bytes}"),
         3 => format!("count=2,bytes=5=;byteHardLimit={bytes};countHardLimit={count}"),
-        4 => format!("countHardLimit={count};;byteHardLimit={bytes},count=,bytes=9"),
+        4 => format!("countHardLimit={count};;byteHardLimit={bytes},count=3,bytes=9"),
         _ => String::new(),
     };
     text.into_bytes()
@@ -138,9 +140,20 @@ pub(crate) fn acl(rng: &mut Rng, w: &mut Writer<'_>) {
             w.length(count);
             let bad_at = if roll < 72 { rng.usize(..count) } else { count };
             for i in 0..count {
-                let ids = if i == bad_at { &BAD_IDS[..] } else { &GOOD_IDS[..] };
+                let ids = if i == bad_at {
+                    &BAD_IDS[..]
+                } else {
+                    &GOOD_IDS[..]
+                };
                 let (scheme, id) = ids[rng.usize(..ids.len())];
-                let perms = [perms::ALL, perms::ALL, perms::READ, rng.i32(..32), -1, 0x100];
+                let perms = [
+                    perms::ALL,
+                    perms::ALL,
+                    perms::READ,
+                    rng.i32(0..32),
+                    -1,
+                    0x100,
+                ];
                 w.i32(perms[rng.usize(..perms.len())]);
                 w.text(scheme);
                 w.text(id);
@@ -162,7 +175,7 @@ pub(crate) fn create_op(rng: &mut Rng) -> OpCode {
 pub(crate) fn flags_and_ttl(rng: &mut Rng, op: OpCode, in_multi: bool, w: &mut Writer<'_>) {
     let wild = rng.u32(..100) < if in_multi { 3 } else { 10 };
     let flags = match op {
-        _ if wild => [-1, 7, i32::MAX, rng.i32(..7)][rng.usize(..4)],
+        _ if wild => [-1, 7, i32::MAX, rng.i32(0..7)][rng.usize(..4)],
         OpCode::CreateContainer => 4,
         OpCode::CreateTtl => rng.i32(5..7),
         _ => [0, 0, 0, 0, 1, 1, 2, 3, 4][rng.usize(..9)],

@@ -122,7 +122,10 @@ impl Model {
             let below = self.descendants(root);
             count = 1 + below.len();
             bytes = znode.bytes();
-            bytes += below.iter().map(|path| self.znodes[*path].bytes()).sum::<usize>();
+            bytes += below
+                .iter()
+                .map(|path| self.znodes[*path].bytes())
+                .sum::<usize>();
         }
         let stats = self.znodes.get_mut(path).unwrap();
         stats.data = Some(format!("count={count},bytes={bytes}").into_bytes());

@@ -207,9 +207,10 @@ impl Model {
                 allowed(path, perms::READ)?;
                 Reply::Stat(self.stat(path)?)
             }
-            Request::GetData { path, .. } => {
-                Reply::Data(allowed(path, perms::READ)?.data.as_deref(), self.stat(path)?)
-            }
+            Request::GetData { path, .. } => Reply::Data(
+                allowed(path, perms::READ)?.data.as_deref(),
+                self.stat(path)?,
+            ),
             Request::GetAcl { path } => {
                 let list = &allowed(path, perms::READ | perms::ADMIN)?.acl;
                 let list = match allowed(path, perms::ADMIN) {
@@ -231,7 +232,9 @@ impl Model {
                 Reply::Count(self.descendants(path).len() as i32)
             }
             Request::GetEphemerals { prefix } => {
-                let prefix = prefix.as_deref().filter(|p| !p.trim().is_empty() && *p != "/");
+                let prefix = prefix
+                    .as_deref()
+                    .filter(|p| !p.trim().is_empty() && *p != "/");
                 let mut paths = self.ephemerals(who.session);
                 paths.retain(|path| path.starts_with(prefix.unwrap_or("")));
                 Reply::Ephemerals(paths)
