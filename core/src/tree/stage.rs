@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use crate::proto::{
     Acl, Code, EventKind, Id, MultiOutcome, OpCode, PASSWORD_BYTES, Reply, ServerId, SessionId,
-    Stat, Writer, Zxid,
+    Stat, Writer,
 };
 use crate::session::{ConnectionId, Origin};
 use crate::tree::{Admission, Applied, Draft, Lane, Rules, Tree};
@@ -261,9 +261,4 @@ pub(super) fn created(applied: &Applied) -> String {
 pub(super) fn events(applied: &Applied) -> Vec<(EventKind, &str)> {
     let events = applied.events.iter();
     events.map(|event| (event.kind, &*event.path)).collect()
-}
-
-/// A zxid as tests write it.
-pub(super) fn zxid(number: i64) -> Zxid {
-    Zxid(number)
 }
