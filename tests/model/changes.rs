@@ -419,7 +419,7 @@ impl Model {
         at.check_quota(&path, 1, bytes)?;
 
         let parent_acl = parent.acl.clone();
-        let parent = self.znodes.get_mut(&parent_path).unwrap();
+        let parent = self.znodes.get_mut(&parent_path).expect("was found above");
         parent.created += 1;
         parent.pzxid = at.zxid;
         let znode = ModelZnode::new(create.data, list.clone(), kind, at.zxid, at.stamp_ms);
@@ -459,9 +459,12 @@ impl Model {
 
     /// Takes out a znode that exists and has no children.
     fn remove(&mut self, path: &str, zxid: i64, events: &mut Events) {
-        let parent_path = named(&path[..path.rfind('/').unwrap()]);
-        let znode = self.znodes.remove(path).unwrap();
-        let parent = self.znodes.get_mut(parent_path).unwrap();
+        let parent_path = named(&path[..path.rfind('/').expect("a znode has a parent")]);
+        let znode = self.znodes.remove(path).expect("the caller saw it");
+        let parent = self
+            .znodes
+            .get_mut(parent_path)
+            .expect("a znode has a parent");
         parent.pzxid = zxid;
         let parent_acl = parent.acl.clone();
         self.book_usage(path, -1, -(znode.bytes() as i64));
@@ -484,7 +487,7 @@ impl Model {
         at.check_quota(path, 0, more)?;
         check_version(version, znode.version)?;
 
-        let znode = self.znodes.get_mut(path).unwrap();
+        let znode = self.znodes.get_mut(path).expect("was found above");
         znode.data = data.map(<[u8]>::to_vec);
         znode.version += 1;
         znode.mzxid = at.zxid;
@@ -507,7 +510,7 @@ impl Model {
         let znode = self.znode(path)?;
         at.check_acl(&znode.acl, perms::ADMIN)?;
         check_version(version, znode.aversion)?;
-        let znode = self.znodes.get_mut(path).unwrap();
+        let znode = self.znodes.get_mut(path).expect("was found above");
         znode.acl = list;
         znode.aversion += 1;
         self.stat(path)

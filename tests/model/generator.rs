@@ -476,7 +476,12 @@ impl Generator<'_> {
     fn existing_path(&mut self, percent: u32) -> String {
         if chance(&mut self.rng, percent) {
             let at = self.rng.usize(..self.model.znodes.len());
-            self.model.znodes.keys().nth(at).unwrap().clone()
+            self.model
+                .znodes
+                .keys()
+                .nth(at)
+                .expect("at is below the length")
+                .clone()
         } else {
             self.path()
         }

@@ -127,7 +127,7 @@ impl Model {
                 .map(|path| self.znodes[*path].bytes())
                 .sum::<usize>();
         }
-        let stats = self.znodes.get_mut(path).unwrap();
+        let stats = self.znodes.get_mut(path).expect("was found above");
         stats.data = Some(format!("count={count},bytes={bytes}").into_bytes());
     }
 }

@@ -86,7 +86,9 @@ impl Model {
             let znode = ModelZnode::new(Some(b""), vec![Acl::open()], Kind::Persistent, 0, 0);
             znodes.insert(path.to_owned(), znode);
         }
-        let config = znodes.get_mut("/zookeeper/config").unwrap();
+        let config = znodes
+            .get_mut("/zookeeper/config")
+            .expect("is a system znode");
         config.acl[0].perms = perms::READ;
         config.aversion = -1;
         Model {
