@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Records stand in this order; lanes and sessions in order of their ids, lists in their own
-//! order, znodes as a walk meets them that takes children by name. So equal states make equal
+//! order, znodes as a walk meets them, children in the order of `children`. So equal states make equal
 //! bytes, and the digest of a tree is a hash of its image. What follows from the rest is left out:
 //! ephemerals of a session, counters, active quotas, candidates of the reaper.
 //!
@@ -133,9 +133,9 @@ impl Records {
             if let Some(session) = tree.sessions.get(&id) {
                 write_session(id, session, w);
             }
-        } else if let Some((depth, name, znode)) = self.znodes.next() {
+        } else if let Some((depth, znode)) = self.znodes.next() {
             let list = self.list_numbers.get(&znode.acl).copied().unwrap_or(0);
-            write_znode(depth, &name, &znode, list, w);
+            write_znode(depth, &znode, list, w);
         } else if std::mem::take(&mut self.end) {
             w.u8(END);
             w.u64(tree.sessions.len() as u64);
@@ -159,10 +159,10 @@ fn write_session(id: SessionId, session: &Session, w: &mut Writer<'_>) {
     }
 }
 
-fn write_znode(depth: usize, name: &str, znode: &Znode, list: u32, w: &mut Writer<'_>) {
+fn write_znode(depth: usize, znode: &Znode, list: u32, w: &mut Writer<'_>) {
     w.u8(ZNODE);
     w.u32(depth as u32);
-    w.text(name);
+    w.text(znode.name());
     w.i64(znode.czxid.0);
     w.i64(znode.mzxid.0);
     w.i64(znode.pzxid().0);
@@ -173,10 +173,10 @@ fn write_znode(depth: usize, name: &str, znode: &Znode, list: u32, w: &mut Write
     w.i32(znode.created());
     w.i32(znode.aversion);
     w.u32(list);
-    w.buffer(znode.data.as_deref());
+    w.buffer(znode.data());
 }
 
-/// Every znode, parents before children, with its depth and name. Owns what it walks, so that a
+/// Every znode, parents before children, with its depth. Owns what it walks, so that a
 /// thread of its own can write it out.
 struct Walk {
     root: Option<Arc<Znode>>,
@@ -186,7 +186,7 @@ struct Walk {
 /// A znode whose children are being visited.
 struct Frame {
     parent: Arc<Znode>,
-    ahead: VecDeque<(Box<str>, Arc<Znode>)>,
+    ahead: VecDeque<Arc<Znode>>,
 }
 
 impl Walk {
@@ -207,33 +207,30 @@ impl Walk {
     }
 }
 
-fn take<'t>(
-    children: impl Iterator<Item = (&'t str, &'t Arc<Znode>)>,
-) -> VecDeque<(Box<str>, Arc<Znode>)> {
-    let owned = children.map(|(name, znode)| (name.into(), znode.clone()));
-    owned.take(CHILDREN_AT_ONCE).collect()
+fn take<'t>(children: impl Iterator<Item = &'t Arc<Znode>>) -> VecDeque<Arc<Znode>> {
+    children.take(CHILDREN_AT_ONCE).cloned().collect()
 }
 
 impl Iterator for Walk {
-    type Item = (usize, Box<str>, Arc<Znode>);
+    type Item = (usize, Arc<Znode>);
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(root) = self.root.take() {
             self.enter(&root);
-            return Some((0, "".into(), root));
+            return Some((0, root));
         }
         loop {
             let depth = self.open.len();
             let frame = self.open.last_mut()?;
-            let Some((name, znode)) = frame.ahead.pop_front() else {
+            let Some(znode) = frame.ahead.pop_front() else {
                 self.open.pop();
                 continue;
             };
             if frame.ahead.is_empty() {
-                frame.ahead = take(frame.parent.children_after(&name));
+                frame.ahead = take(frame.parent.children_after(znode.name()));
             }
             self.enter(&znode);
-            return Some((depth, name, znode));
+            return Some((depth, znode));
         }
     }
 }
@@ -260,8 +257,8 @@ pub enum ImageError {
 pub struct Loader {
     tree: Tree,
     lists: Vec<Arc<[Acl]>>,
-    /// The way from the root to the last znode: each with its name, not yet in its parent.
-    way: Vec<(Box<str>, Znode)>,
+    /// The way from the root to the last znode, none of them in its parent yet.
+    way: Vec<Znode>,
     path: String,
     znodes: u64,
     stage: u8,
@@ -277,7 +274,7 @@ impl Loader {
     /// Expects the first chunk.
     pub fn new() -> Loader {
         Loader {
-            tree: Tree::with_root(Znode::system(AclId::OPEN)),
+            tree: Tree::with_root(Znode::system("", AclId::OPEN)),
             lists: Vec::new(),
             way: Vec::new(),
             path: String::new(),
@@ -383,7 +380,7 @@ impl Loader {
         if depth > self.way.len() || depth > DEPTH_MAX {
             return Err(ImageError::Contradiction("a znode without its parent"));
         }
-        let (mut znode, list) = read_znode(r)?;
+        let (mut znode, list) = read_znode(&name, r)?;
         while self.way.len() > depth {
             self.ascend()?;
         }
@@ -410,21 +407,21 @@ impl Loader {
             self.tree.index(&self.path, znode.kind());
             self.tree.activate_quota(&self.path);
         }
-        self.way.push((name.into(), znode));
+        self.way.push(znode);
         Ok(())
     }
 
     /// Hands the last znode of the way to its parent.
     fn ascend(&mut self) -> Result<(), ImageError> {
-        let Some((name, znode)) = self.way.pop() else {
+        let Some(znode) = self.way.pop() else {
             return Ok(());
         };
-        let Some((_, parent)) = self.way.last_mut() else {
+        let Some(parent) = self.way.last_mut() else {
             self.tree.root = Arc::new(znode);
             return Ok(());
         };
-        self.path.truncate(self.path.len() - name.len() - 1);
-        if matches!(parent.kind(), Kind::Ephemeral(_)) || !parent.adopt(&name, znode) {
+        self.path.truncate(self.path.len() - znode.name().len() - 1);
+        if matches!(parent.kind(), Kind::Ephemeral(_)) || !parent.adopt(znode) {
             return Err(ImageError::Contradiction("a child that cannot be"));
         }
         Ok(())
@@ -443,19 +440,19 @@ impl Loader {
 }
 
 /// A znode without its ACL, and the number of that.
-fn read_znode(r: &mut Reader<'_>) -> Result<(Znode, u32), ImageError> {
-    let mut znode = Znode::system(AclId::OPEN);
-    znode.czxid = Zxid(r.i64()?);
-    znode.mzxid = Zxid(r.i64()?);
-    let pzxid = Zxid(r.i64()?);
-    znode.ctime_ms = r.i64()?;
-    znode.mtime_ms = r.i64()?;
-    znode.owner = Owner(r.i64()?);
-    znode.version = r.i32()?;
-    let created = r.i32()?;
-    znode.aversion = r.i32()?;
+fn read_znode(name: &str, r: &mut Reader<'_>) -> Result<(Znode, u32), ImageError> {
+    let (czxid, mzxid, pzxid) = (Zxid(r.i64()?), Zxid(r.i64()?), Zxid(r.i64()?));
+    let (ctime_ms, mtime_ms) = (r.i64()?, r.i64()?);
+    let owner = Owner(r.i64()?);
+    let (version, created, aversion) = (r.i32()?, r.i32()?, r.i32()?);
     let list = r.u32()?;
-    znode.data = r.buffer()?.map(Box::from);
+    let data = r.buffer()?;
+    let mut znode = Znode::new(name, czxid, ctime_ms, owner.kind(), data, AclId::OPEN);
+    znode.owner = owner;
+    znode.mzxid = mzxid;
+    znode.mtime_ms = mtime_ms;
+    znode.version = version;
+    znode.aversion = aversion;
     znode.remember(created, pzxid);
     Ok((znode, list))
 }
@@ -602,7 +599,7 @@ mod tests {
             |tree| znode(tree).aversion = 7,
             |tree| znode(tree).owner = Owner(7),
             |tree| znode(tree).acl = AclId::OPEN,
-            |tree| znode(tree).data = Some([].into()),
+            |tree| znode(tree).set_data(Some(&[])),
         ];
         for (i, change) in changes.iter().enumerate() {
             let mut tree = base.clone();
@@ -660,8 +657,8 @@ mod tests {
             w.i64(1);
         };
         let znode = |out: &mut BytesMut, depth: usize, name: &str, list: u32| {
-            let znode = Znode::system(AclId::OPEN);
-            write_znode(depth, name, &znode, list, &mut Writer::new(out));
+            let znode = Znode::system(name, AclId::OPEN);
+            write_znode(depth, &znode, list, &mut Writer::new(out));
         };
         let end = |out: &mut BytesMut, znodes: u64| {
             let w = &mut Writer::new(out);
@@ -708,9 +705,9 @@ mod tests {
             w.u32(MAGIC);
             w.u8(VERSION);
             w.i64(1);
-            let znode = Znode::system(AclId::OPEN);
             for at in 0..=depth {
-                write_znode(at, if at == 0 { "" } else { "a" }, &znode, 0, w);
+                let name = if at == 0 { "" } else { "a" };
+                write_znode(at, &Znode::system(name, AclId::OPEN), 0, w);
             }
             w.u8(END);
             w.u64(0);

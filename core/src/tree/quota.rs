@@ -111,14 +111,14 @@ impl Tree {
 
     fn track(&self, root: &str, name: &str) -> Option<Track> {
         let znode = self.root.find(&place(root, name))?;
-        Some(Track::parse(znode.data.as_deref().unwrap_or_default()))
+        Some(Track::parse(znode.data().unwrap_or_default()))
     }
 
     fn write_stats(&mut self, path: &str, usage: &Track) {
         let znode = Arc::make_mut(&mut self.root).find_mut(path);
         if let Some(znode) = znode {
             let before = znode.data_bytes();
-            znode.data = Some(usage.to_string().into_bytes().into());
+            znode.set_data(Some(usage.to_string().as_bytes()));
             let after = znode.data_bytes();
             self.count_data(before, after);
         }

@@ -35,7 +35,7 @@ impl Tree {
             Request::Exists { path, .. } => Reply::Stat(reading.exists(path)?),
             Request::GetData { path, .. } => {
                 let znode = reading.find(path, perms::READ)?;
-                Reply::Data(znode.data.as_deref(), znode.stat())
+                Reply::Data(znode.data(), znode.stat())
             }
             Request::GetAcl { path } => {
                 let znode = reading.find(path, perms::READ | perms::ADMIN)?;
@@ -111,15 +111,16 @@ impl<'t> Reading<'t, '_> {
                 .map(|znode| ReadOutcome::Children(names(znode))),
             ReadOp::GetData { path } => self
                 .find(path, perms::READ)
-                .map(|znode| ReadOutcome::Data(znode.data.as_deref(), znode.stat())),
+                .map(|znode| ReadOutcome::Data(znode.data(), znode.stat())),
         };
         outcome.unwrap_or_else(ReadOutcome::Failed)
     }
 }
 
+/// Names of the children. Their order is no promise, here as in ZooKeeper.
 fn names(znode: &Znode) -> Vec<&str> {
     let mut names = Vec::with_capacity(znode.children_count());
-    names.extend(znode.children().map(|(name, _)| name));
+    names.extend(znode.children().map(|child| child.name()));
     names
 }
 
@@ -156,7 +157,11 @@ mod tests {
 
     fn read<'t>(stage: &'t Stage, request: &Request<'_>) -> Result<Reply<'t>, Code> {
         let (identities, skip_acl) = (&stage.identities, stage.rules.skip_acl);
-        stage.tree.read(S1, request, identities, skip_acl)
+        let mut reply = stage.tree.read(S1, request, identities, skip_acl);
+        if let Ok(Reply::Children(names) | Reply::ChildrenWithStat(names, _)) = &mut reply {
+            names.sort_unstable();
+        }
+        reply
     }
 
     fn stage() -> Stage {
@@ -283,12 +288,14 @@ mod tests {
             ReadOp::GetData {
                 path: "/none".into(),
             },
-            ReadOp::GetChildren { path: "/a".into() },
+            ReadOp::GetChildren {
+                path: "/a/x".into(),
+            },
             ReadOp::GetData { path: "/a".into() },
         ];
         let outcomes = vec![
             ReadOutcome::Failed(Code::NoNode),
-            ReadOutcome::Children(vec!["x", "y"]),
+            ReadOutcome::Children(vec!["1"]),
             ReadOutcome::Data(Some(b"/a"), stage.stat("/a")),
         ];
         let reply = read(&stage, &Request::MultiRead(ops));

@@ -241,7 +241,7 @@ impl Stage {
 
     pub(super) fn data(&self, path: &str) -> Option<Vec<u8>> {
         let znode = self.tree.root.find(path).expect("znode exists");
-        znode.data.as_deref().map(<[u8]>::to_vec)
+        znode.data().map(<[u8]>::to_vec)
     }
 
     pub(super) fn has(&self, path: &str) -> bool {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::proto::path::{self, validate};
 use crate::proto::{Acl, Code, Create, EventKind, OpCode, Stat, Zxid, perms};
 use crate::tree::Tree;
-use crate::tree::acl::{allows, fixup};
+use crate::tree::acl::{AclId, allows, fixup};
 use crate::tree::apply::Change;
 use crate::tree::znode::{Kind, TTL_MS_MAX, Znode};
 
@@ -30,8 +30,8 @@ struct Mode {
 
 impl Znode {
     /// A znode that was there before the first change.
-    pub(super) fn system(acl: crate::tree::acl::AclId) -> Znode {
-        Znode::new(Zxid(0), 0, Kind::Persistent, Some(&[]), acl)
+    pub(super) fn system(name: &str, acl: AclId) -> Znode {
+        Znode::new(name, Zxid(0), 0, Kind::Persistent, Some(&[]), acl)
     }
 }
 
@@ -77,12 +77,12 @@ impl Tree {
         acl: &[Acl],
     ) -> Stat {
         let acl = self.acls.acquire(acl);
-        let znode = Znode::new(change.zxid, change.stamp_ms, kind, data, acl);
+        let (_, name) = path::split(path).unwrap_or_default();
+        let znode = Znode::new(name, change.zxid, change.stamp_ms, kind, data, acl);
         let (stat, bytes) = (znode.stat(), znode.data_bytes());
         change.note(EventKind::Created, path, self.acls.get(acl));
         if let Some(parent) = Arc::make_mut(&mut self.root).find_mut(parent_path) {
-            let (_, name) = path::split(path).unwrap_or_default();
-            parent.bear(name, znode, change.zxid);
+            parent.bear(znode, change.zxid);
             let acl = self.acls.get(parent.acl);
             change.note(EventKind::ChildrenChanged, parent_path, acl);
         }
@@ -159,7 +159,7 @@ impl Tree {
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
             .ok_or(Code::NoNode)?;
-        znode.data = data.map(Box::from);
+        znode.set_data(data);
         znode.version = znode.version.wrapping_add(1);
         znode.mzxid = change.zxid;
         znode.mtime_ms = change.stamp_ms;
