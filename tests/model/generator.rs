@@ -79,10 +79,22 @@ const SESSIONS: [i64; 6] = [
 ];
 /// Above this many znodes, more is deleted than created.
 const ZNODES_MAX: usize = 250;
+/// In a wide sequence this many changes add znodes, then as many take them away.
+const TIDE: i64 = 1_500;
 
-pub(crate) fn step(seed: u64, model: &Model) -> Step {
+/// How the znodes of a sequence spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A few names on every level, so that requests meet each other.
+    Bushy,
+    /// Two parents with hundreds of children, which come and go in tides.
+    Wide,
+}
+
+pub(crate) fn step(seed: u64, shape: Shape, model: &Model) -> Step {
     let g = &mut Generator {
         rng: Rng::with_seed(seed),
+        shape,
         model,
     };
     match g.rng.u32(..100) {
@@ -95,6 +107,7 @@ pub(crate) fn step(seed: u64, model: &Model) -> Step {
 
 struct Generator<'m> {
     rng: Rng,
+    shape: Shape,
     model: &'m Model,
 }
 
@@ -298,11 +311,11 @@ impl Generator<'_> {
     }
 
     fn request(&mut self, session: SessionId, origin: Origin) -> Step {
-        let deletes = if self.model.znodes.len() > ZNODES_MAX {
-            45
-        } else {
-            15
+        let is_full = match self.shape {
+            Shape::Bushy => self.model.znodes.len() > ZNODES_MAX,
+            Shape::Wide => (self.model.last_zxid & 0xffff_ffff) / TIDE % 2 == 1,
         };
+        let deletes = if is_full { 45 } else { 15 };
         let (op, body) = match self.rng.u32(..1000) {
             0..7 => (OpCode::CloseSession, BytesMut::new()),
             7..80 => self.one(OpCode::SetAcl),
@@ -503,6 +516,7 @@ impl Generator<'_> {
                     count => format!("{}/a", all[self.rng.usize(..count)]),
                 }
             }
+            2..18 if self.shape == Shape::Wide => pieces::wide_path(&mut self.rng),
             _ => pieces::usual_path(&mut self.rng),
         }
     }

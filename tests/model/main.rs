@@ -22,6 +22,7 @@ use std::fmt::Write as _;
 
 use compare::{Difference, Pair};
 use fastrand::Rng;
+use generator::Shape;
 
 const OPERATIONS: usize = 200_000;
 const SEQUENCES: usize = 40;
@@ -31,6 +32,9 @@ const CHECKPOINT: usize = 1_000;
 const SHRINKING: usize = 300_000;
 /// A sequence as short as this is compared as a whole after every step.
 const SHORT: usize = 40;
+
+/// Every so many-th sequence is a wide one.
+const WIDE_EVERY: u64 = 8;
 
 /// Where and how a sequence failed.
 #[derive(Debug)]
@@ -67,8 +71,13 @@ fn tree_does_what_the_reference_says() {
     for seed in &seeds {
         let mut rng = Rng::with_seed(*seed);
         let steps = (0..operations).map(|_| rng.u64(..)).collect::<Vec<_>>();
-        if let Err(failure) = run(&steps, CHECKPOINT, &mut tally) {
-            panic!("{}", report(*seed, operations, &steps, failure));
+        let shape = if seed % WIDE_EVERY == 0 {
+            Shape::Wide
+        } else {
+            Shape::Bushy
+        };
+        if let Err(failure) = run(&steps, shape, CHECKPOINT, &mut tally) {
+            panic!("{}", report(*seed, shape, &steps, failure));
         }
     }
     if seeds.len() == SEQUENCES && operations >= OPERATIONS / SEQUENCES {
@@ -77,10 +86,10 @@ fn tree_does_what_the_reference_says() {
 }
 
 /// Takes the steps one by one, from nothing.
-fn run(steps: &[u64], checkpoint: usize, tally: &mut Tally) -> Result<(), Failure> {
+fn run(steps: &[u64], shape: Shape, checkpoint: usize, tally: &mut Tally) -> Result<(), Failure> {
     let mut pair = Pair::new();
     for (index, seed) in steps.iter().enumerate() {
-        let step = generator::step(*seed, &pair.model);
+        let step = generator::step(*seed, shape, &pair.model);
         let failed = |difference| Failure { index, difference };
         *tally.entry(pair.step(&step).map_err(failed)?).or_default() += 1;
         if (index + 1) % checkpoint == 0 || index + 1 == steps.len() {
@@ -91,7 +100,7 @@ fn run(steps: &[u64], checkpoint: usize, tally: &mut Tally) -> Result<(), Failur
 }
 
 /// Leaves out steps while the rest still fails.
-fn shrink(steps: &[u64], mut failure: Failure) -> (Vec<u64>, Failure) {
+fn shrink(steps: &[u64], shape: Shape, mut failure: Failure) -> (Vec<u64>, Failure) {
     let mut best = steps[..=failure.index].to_vec();
     let mut left = SHRINKING;
     let mut chunk = best.len() / 2;
@@ -109,7 +118,7 @@ fn shrink(steps: &[u64], mut failure: Failure) -> (Vec<u64>, Failure) {
             } else {
                 CHECKPOINT
             };
-            match run(&shorter, checkpoint, &mut Tally::new()) {
+            match run(&shorter, shape, checkpoint, &mut Tally::new()) {
                 Ok(()) => at += chunk,
                 Err(still) => {
                     shorter.truncate(still.index + 1);
@@ -122,7 +131,8 @@ fn shrink(steps: &[u64], mut failure: Failure) -> (Vec<u64>, Failure) {
     (best, failure)
 }
 
-fn report(seed: u64, operations: usize, steps: &[u64], failure: Failure) -> String {
+fn report(seed: u64, shape: Shape, steps: &[u64], failure: Failure) -> String {
+    let operations = steps.len();
     let first = format!(
         "step {} of {operations}: {}",
         failure.index, failure.difference
@@ -130,11 +140,11 @@ fn report(seed: u64, operations: usize, steps: &[u64], failure: Failure) -> Stri
     // Shrinking fails many times over; only the last failure is worth words.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let (short, last) = shrink(steps, failure);
+    let (short, last) = shrink(steps, shape, failure);
     let mut text = format!("the tree and the model differ\n{first}\n\nshortened to:\n");
     let mut pair = Pair::new();
     for seed in &short {
-        let step = generator::step(*seed, &pair.model);
+        let step = generator::step(*seed, shape, &pair.model);
         let _ = writeln!(text, "  {}", step.describe());
         let _ = pair.step(&step);
     }

@@ -46,6 +46,11 @@ pub(crate) fn usual_path(rng: &mut Rng) -> String {
         .collect()
 }
 
+/// A child of one of two parents.
+pub(crate) fn wide_path(rng: &mut Rng) -> String {
+    format!("/{}/{:x}", NAMES[rng.usize(..2)], rng.u32(..2_000))
+}
+
 pub(crate) fn data(rng: &mut Rng) -> Option<Vec<u8>> {
     match rng.u32(..10) {
         0 => None,
