@@ -328,6 +328,7 @@ impl Generator<'_> {
                 self.one(op)
             }
         };
+        let skip_acl = if self.shape == Shape::Wide { 70 } else { 5 };
         let cut = if chance(&mut self.rng, 1) {
             self.rng.usize(..=body.len())
         } else {
@@ -339,7 +340,7 @@ impl Generator<'_> {
             rules: Rules {
                 extended_types: chance(&mut self.rng, 85),
                 enforce_quota: chance(&mut self.rng, 70),
-                skip_acl: chance(&mut self.rng, 5),
+                skip_acl: chance(&mut self.rng, skip_acl),
             },
             identities: pieces::identities(&mut self.rng),
             op,
