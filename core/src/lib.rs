@@ -3,8 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod proto;
+
+#[cfg(feature = "server")]
+pub mod environment;
 #[cfg(feature = "server")]
 mod raft;
+#[cfg(feature = "server")]
+mod replica;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

@@ -1,5 +1,178 @@
-//! The zoowarden server.
+//! The zoowarden server: arguments, environment, signals and exit codes around the library.
+//!
+//! What lives here: everything that belongs to the process and to nobody else. `args` is the
+//! command line, `start` the border to the library. What does not: any meaning of a setting;
+//! that is `zoowarden::server::config`.
+//!
+//! Exit codes: 0 stopped as asked, 1 could not start or had to stop, 2 wrong arguments or
+//! configuration.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod args;
+mod start;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use zoowarden::server::config::{self, Config, ConfigError, Loaded, SystemProperties};
+
+use args::{Arguments, ServerOptions};
+use start::{Running, StartError};
+
+/// The environment variables that ZooKeeper's scripts pass on to the server, in their order.
+const FLAG_VARIABLES: [&str; 2] = ["SERVER_JVMFLAGS", "JVMFLAGS"];
+
+/// Sets the log level when `--log-level` does not.
+const LOG_VARIABLE: &str = "ZOOWARDEN_LOG";
+
+const FAILED: u8 = 1;
+const WRONG_INVOCATION: u8 = 2;
+
+fn main() -> ExitCode {
+    let options = Arguments::parse().into_options();
+    if let Err(what) = start_logging(options.log_level.as_deref()) {
+        return fail(WRONG_INVOCATION, &what);
+    }
+    let Loaded { config, warnings } = match load(&options) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(WRONG_INVOCATION, &error.to_string()),
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(FAILED, &format!("cannot start threads: {error}")),
+    };
+    match runtime.block_on(run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
+}
+
+/// Starts the server, says so, and stops it when the process is asked to end.
+async fn run(config: Config) -> Result<(), StartError> {
+    // Before the start, so that no signal falls between start and stop.
+    let mut signals = Signals::listen()?;
+    let server = start::start(config).await?;
+    let outcome = tokio::select! {
+        () = signals.next() => Ok(()),
+        error = serve(&server) => Err(error),
+    };
+    server.stop().await;
+    outcome
+}
+
+/// Says when clients are served, and comes back only when the server cannot go on.
+async fn serve(server: &Running) -> StartError {
+    if let Err(error) = server.ready().await {
+        return error;
+    }
+    let line = ready_line(&server.client_address().to_string(), server.data_dir());
+    // A closed stdout is no reason to stop serving.
+    let _ = writeln!(std::io::stdout(), "{line}");
+    server.failed().await
+}
+
+/// The one line on stdout.
+fn ready_line(client_address: &str, data_dir: &Path) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let data_dir = data_dir.display();
+    format!("zoowarden {version} ready: clients connect to {client_address}, data in {data_dir}")
+}
+
+fn load(options: &ServerOptions) -> Result<Loaded, ConfigError> {
+    let mut properties = SystemProperties::default();
+    for variable in FLAG_VARIABLES {
+        if let Some(flags) = std::env::var_os(variable) {
+            properties.push_environment(variable, &flags.to_string_lossy());
+        }
+    }
+    for definition in &options.definitions {
+        properties.push_argument(definition);
+    }
+    config::load(options.config_path(), properties, options.overrides()?)
+}
+
+fn start_logging(level: Option<&str>) -> Result<(), String> {
+    let variable = std::env::var(LOG_VARIABLE)
+        .ok()
+        .filter(|value| !value.is_empty());
+    let (source, filter) = match (level, &variable) {
+        (Some(level), _) => ("--log-level", level),
+        (None, Some(value)) => (LOG_VARIABLE, value.as_str()),
+        (None, None) => ("", "warn"),
+    };
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("{source}={filter}: expected a level or a filter: {error}"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+fn fail(code: u8, what: &str) -> ExitCode {
+    // Nobody is left to tell when stderr is closed.
+    let _ = writeln!(std::io::stderr(), "zoowarden: {what}");
+    ExitCode::from(code)
+}
+
+/// The signals that ask the process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, StartError> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| StartError::new(format!("cannot listen for signals: {error}")))
+        };
+        let interrupt = listen(SignalKind::interrupt())?;
+        Ok(Self {
+            interrupt,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the first of them.
+    async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            let interrupt = self.interrupt.poll_recv(context);
+            let terminate = self.terminate.poll_recv(context);
+            if interrupt.is_ready() {
+                interrupt
+            } else {
+                terminate
+            }
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_says_where_to_connect_and_where_the_data_lies() {
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            ready_line("127.0.0.1:2181", Path::new("/srv/data")),
+            format!(
+                "zoowarden {version} ready: clients connect to 127.0.0.1:2181, data in /srv/data"
+            )
+        );
+    }
+}

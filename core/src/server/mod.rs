@@ -1,1 +1,384 @@
-//! server.
+//! A running server: listeners, connections, and the tasks that keep time.
+//!
+//! What lives here: sockets, timers and counters, and as little meaning as possible. What a
+//! request means is in `tree`, the order of a connection's requests in `session`, who hears of
+//! what in `replica`, and how a change is agreed upon in `raft`.
+//!
+//! | task or thread | owns | who stops it |
+//! |---|---|---|
+//! | listener | the client socket | [`Server::stop`] |
+//! | connection, one per client | its socket; ends when the client, the session or the server does | [`Server::stop`] |
+//! | contact | touched sessions, silent connections | [`Server::stop`] |
+//! | leader | session deadlines, the reaper, observers; idle unless this server leads | [`Server::stop`] |
+//! | sync | connections that wait for a read index | [`Server::stop`] |
+//! | keeper | when to snapshot, what to purge, disk space, the log's health | [`Server::stop`] |
+//! | joining | this server's way into the ensemble; ends when it serves | [`Server::stop`] |
+//! | leadership, lanes, peers | see `raft` | `Consensus::stop` |
+//! | raft core, state machine, replication | openraft | `Consensus::stop` |
+//! | thread `zoowarden-log` | the log's files | `Log::close` |
+//! | thread `zoowarden-snapshot` | one snapshot; ends with it | it is waited for by raft |
+
+pub mod config;
+mod connection;
+mod contact;
+mod error;
+pub mod four_letter;
+mod keeper;
+mod leader;
+mod limits;
+mod listener;
+mod open;
+mod status;
+mod sync;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
+use crate::proto::ConnectionId;
+use crate::proto::ServerId;
+use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
+use crate::replica::{DigestSettings, Ending, Replica, Settings};
+use crate::server::config::{Config, HostPort, Role};
+use crate::server::limits::Limits;
+use crate::storage::{DataDir, Disk, Log, RealDisk};
+use crate::tree::Rules;
+
+pub use error::StartError;
+
+/// Bytes one connection may leave unread before it is closed.
+const OUTBOX_BYTES_MAX: usize = 64 << 20;
+
+/// Connections the operating system queues, unless `clientPortListenBacklog` says otherwise.
+const BACKLOG: i32 = 1024;
+
+/// What every task of a server shares.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) consensus: Arc<Consensus>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) limits: Limits,
+    /// Whether clients are served: the server has caught up with its ensemble once.
+    pub(crate) serving: watch::Sender<bool>,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) syncs: mpsc::UnboundedSender<ConnectionId>,
+    next_connection: AtomicU64,
+    pub(crate) started_ms: u64,
+    pub(crate) client_port: u16,
+}
+
+impl Shared {
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What this server is, as `Mode:` names it; `None` while it does not serve.
+    pub(crate) fn is_serving(&self) -> bool {
+        *self.serving.borrow()
+    }
+}
+
+/// A server. Stop it with [`Server::stop`]; dropping it leaves its tasks to the runtime's end.
+pub struct Server {
+    shared: Arc<Shared>,
+    client_address: SocketAddr,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    _locks: Vec<DataDir>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({})", self.client_address)
+    }
+}
+
+/// The listeners, bound before anything on disk is touched.
+struct Listeners {
+    client: Box<dyn Listener>,
+    client_address: SocketAddr,
+    peers: Option<Box<dyn Listener>>,
+}
+
+/// What a server asks of the machine, each behind a trait so that a simulation can answer.
+#[derive(Clone)]
+pub struct Seams {
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Connections, of clients and of the other servers.
+    pub net: Arc<dyn Net>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Seams {
+    /// The machine itself.
+    pub fn real(config: &Config) -> Seams {
+        Seams {
+            disk: Arc::new(RealDisk),
+            net: Arc::new(Tcp {
+                keep_alive: config.client_tcp_keep_alive,
+            }),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+}
+
+impl Server {
+    /// Starts the server that `config` describes. It serves once [`Server::ready`] says so.
+    pub async fn start(config: Config) -> Result<Server, StartError> {
+        let seams = Seams::real(&config);
+        Server::start_on(seams, config).await
+    }
+
+    /// Starts a server on other files, connections and clocks than the machine's.
+    pub async fn start_on(seams: Seams, mut config: Config) -> Result<Server, StartError> {
+        let Seams { disk, net, clock } = seams;
+        config.data_dir = std::path::absolute(&config.data_dir)?;
+        config.log_dir = std::path::absolute(&config.log_dir)?;
+        let listeners = listen(&config, &*net)?;
+        let (opening, opening_disk) = (config.clone(), Arc::clone(&disk));
+        let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
+        let mut opened = opened.await.map_err(std::io::Error::other)??;
+
+        let me = config
+            .ensemble
+            .as_ref()
+            .map_or(ServerId(0), |ensemble| ensemble.my_id);
+        let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
+        // Moved, not cloned: a second owner would make every change copy its way.
+        let tree = std::mem::take(&mut opened.recovered.tree);
+        let replica = Arc::new(Replica::new(settings(&config), tree, lane));
+        let (touched, heard) = mpsc::unbounded_channel();
+        let consensus = Consensus::start(Parts {
+            me,
+            members: members(&config),
+            log: Arc::clone(&opened.log),
+            snapshots: Arc::clone(&opened.snapshots),
+            replica: Arc::clone(&replica),
+            recovered: opened.recovered,
+            net,
+            clock: Arc::clone(&clock),
+            timing: Timing::default(),
+            touched,
+        });
+        let (syncs, asking) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            limits: Limits::new(&config),
+            config,
+            replica,
+            consensus: consensus.await?,
+            started_ms: clock.monotonic_ms(),
+            client_port: listeners.client_address.port(),
+            clock,
+            log: opened.log,
+            serving: watch::Sender::new(false),
+            stopping: AtomicBool::new(false),
+            syncs,
+            // 2^20 connections a millisecond are never opened, so no number is used twice.
+            next_connection: AtomicU64::new(lane.boot << 20),
+        });
+        let server = Server {
+            shared: Arc::clone(&shared),
+            client_address: listeners.client_address,
+            tasks: Mutex::new(Vec::new()),
+            _locks: opened.locks,
+        };
+        if let Some(peers) = listeners.peers {
+            shared.consensus.serve_peers(peers);
+        }
+        server.spawn(listener::run(Arc::clone(&shared), listeners.client));
+        server.spawn(contact::run(Arc::clone(&shared)));
+        server.spawn(leader::run(Arc::clone(&shared), heard));
+        server.spawn(sync::run(Arc::clone(&shared), asking));
+        server.spawn(keeper::run(Arc::clone(&shared)));
+        server.spawn(join(shared, disk, opened.standing));
+        Ok(server)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().push(tokio::spawn(task));
+    }
+
+    /// Waits until clients are served. An error says why they never will be.
+    pub async fn ready(&self) -> Result<(), StartError> {
+        let mut serving = self.shared.serving.subscribe();
+        let mut leadership = self.shared.consensus.watch_leadership();
+        tokio::select! {
+            served = serving.wait_for(|serving| *serving) => {
+                served.map_err(|_| StartError::Stopped)?;
+                Ok(())
+            }
+            _ = leadership.wait_for(|now| *now == Leadership::Stopped) => Err(self.failure()),
+        }
+    }
+
+    /// Waits until the server cannot go on: its log failed, or Raft stopped.
+    pub async fn failed(&self) -> StartError {
+        let mut leadership = self.shared.consensus.watch_leadership();
+        // An error means that it has stopped as well.
+        let _ = leadership.wait_for(|now| *now == Leadership::Stopped).await;
+        self.failure()
+    }
+
+    fn failure(&self) -> StartError {
+        match self.shared.log.failure() {
+            Some(error) => StartError::LogFailed(error),
+            None => StartError::Stopped,
+        }
+    }
+
+    /// Where clients connect, with the port that was really opened.
+    pub fn client_address(&self) -> SocketAddr {
+        self.client_address
+    }
+
+    /// Where the data lies, absolute.
+    pub fn data_dir(&self) -> &Path {
+        &self.shared.config.data_dir
+    }
+
+    /// Stops: hands leadership over, closes connections, and waits until everything is on disk.
+    pub async fn stop(self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.consensus.stop().await;
+        for connection in self.shared.replica.connections() {
+            connection.end(Ending::Stopping);
+        }
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for task in tasks {
+            task.abort();
+            // Aborted, or over.
+            let _ = task.await;
+        }
+        let log = Arc::clone(&self.shared.log);
+        if tokio::task::spawn_blocking(move || log.close())
+            .await
+            .is_err()
+        {
+            tracing::error!("the log did not close cleanly");
+        }
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        rules: Rules {
+            extended_types: config.ttl.extended_types_enabled,
+            enforce_quota: config.enforce_quota,
+            skip_acl: config.skip_acl,
+        },
+        digest: DigestSettings {
+            enabled: config.digest.enabled,
+            super_digest: config
+                .digest
+                .super_digest
+                .as_ref()
+                .map(|digest| digest.0.clone()),
+        },
+        outbox_bytes_max: OUTBOX_BYTES_MAX,
+    }
+}
+
+fn members(config: &Config) -> Members {
+    let Some(ensemble) = &config.ensemble else {
+        let alone = [(ServerId(0), String::new())].into();
+        return Members {
+            voters: alone,
+            observers: Default::default(),
+        };
+    };
+    let of = |role: Role| {
+        let members = ensemble
+            .members
+            .iter()
+            .filter(move |(_, member)| member.role == role);
+        members.map(|(id, member)| {
+            (
+                *id,
+                HostPort::new(member.host.clone(), member.quorum_port).to_string(),
+            )
+        })
+    };
+    Members {
+        voters: of(Role::Participant).collect(),
+        observers: of(Role::Observer).collect(),
+    }
+}
+
+fn listen(config: &Config, net: &dyn Net) -> Result<Listeners, StartError> {
+    let backlog = config.client_port_listen_backlog;
+    let backlog = backlog
+        .and_then(|backlog| i32::try_from(backlog.get()).ok())
+        .unwrap_or(BACKLOG);
+    let client = bind(net, &config.client_address, backlog, "client port")?;
+    let peers = match &config.ensemble {
+        None => None,
+        Some(ensemble) => {
+            let member = ensemble.me();
+            let host = match ensemble.quorum_listen_on_all_ips {
+                true => "0.0.0.0",
+                false => member.host.as_str(),
+            };
+            let address = HostPort::new(host, member.quorum_port);
+            Some(bind(net, &address, BACKLOG, "quorum port")?)
+        }
+    };
+    Ok(Listeners {
+        client_address: client.address()?,
+        client,
+        peers,
+    })
+}
+
+fn bind(
+    net: &dyn Net,
+    address: &HostPort,
+    backlog: i32,
+    what: &'static str,
+) -> Result<Box<dyn Listener>, StartError> {
+    let failed = |error| StartError::Listen {
+        what,
+        address: address.to_string(),
+        error,
+    };
+    let host = if address.host == "*" {
+        "0.0.0.0"
+    } else {
+        address.host.as_str()
+    };
+    let resolved = (host, address.port).to_socket_addrs().map_err(failed)?;
+    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    for candidate in resolved {
+        match net.listen(candidate, backlog) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(failed(last))
+}
+
+/// Joins the ensemble, catches up, and begins to serve.
+async fn join(shared: Arc<Shared>, disk: Arc<dyn Disk>, standing: crate::storage::Standing) {
+    let config = shared.config.clone();
+    let stand = |standing| open::stand(&config, &*disk, standing);
+    if let Err(error) = shared.consensus.join(standing, stand).await {
+        tracing::error!(%error, "cannot join the ensemble");
+        return;
+    }
+    while !shared.consensus.catch_up().await {
+        if shared.consensus.leadership() == Leadership::Stopped {
+            return;
+        }
+        tokio::time::sleep(sync::RETRY).await;
+    }
+    shared.serving.send_replace(true);
+    tracing::info!("serving");
+}

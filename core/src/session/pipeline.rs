@@ -10,7 +10,7 @@
 //!
 //! Call `arrive` for each request in the order of the socket. When a write of this connection is
 //! about to be applied, run what `before_write` gives, apply, then call `written` and push the
-//! reply. When a read index is reached, call `synced`. After both, run what `next` gives until it
+//! reply. When a read index is reached, call `synced`. After both, run what `next_step` gives until it
 //! gives nothing.
 //!
 //! Invariants: replies leave in the order of arrival. A read sees every write ahead of it and none
@@ -34,6 +34,29 @@ pub struct Held {
     pub body: Bytes,
     /// Who asked.
     pub identities: Arc<[Id]>,
+    /// When it came, microseconds of the caller's clock; handed back with the reply.
+    pub arrived_us: u64,
+}
+
+/// A write that is answered now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The client's number.
+    pub xid: Xid,
+    /// The operation.
+    pub op: OpCode,
+    /// When it came, microseconds of the caller's clock.
+    pub arrived_us: u64,
+}
+
+impl Held {
+    fn as_written(&self) -> Written {
+        Written {
+            xid: self.xid,
+            op: self.op,
+            arrived_us: self.arrived_us,
+        }
+    }
 }
 
 /// What to do with a request now.
@@ -51,7 +74,7 @@ pub enum Step {
 
 #[derive(Debug)]
 enum Slot {
-    Write { xid: Xid, op: OpCode },
+    Write(Written),
     Sync { held: Held, reached: bool },
     Waiting(Held),
 }
@@ -90,10 +113,7 @@ impl Pipeline {
             return Some(Step::Sync);
         }
         if held.op.is_write() {
-            self.slots.push_back(Slot::Write {
-                xid: held.xid,
-                op: held.op,
-            });
+            self.slots.push_back(Slot::Write(held.as_written()));
             return Some(Step::Propose(held));
         }
         if self.slots.is_empty() {
@@ -115,15 +135,19 @@ impl Pipeline {
     }
 
     /// The oldest write has been applied: whose reply it is.
-    pub fn written(&mut self) -> Option<(Xid, OpCode)> {
-        match self.slots.front() {
-            Some(Slot::Write { xid, op }) => {
-                let answered = (*xid, *op);
-                self.slots.pop_front();
-                Some(answered)
-            }
-            _ => None,
-        }
+    pub fn written(&mut self) -> Option<Written> {
+        let Some(Slot::Write(written)) = self.slots.front() else {
+            return None;
+        };
+        let written = *written;
+        self.slots.pop_front();
+        Some(written)
+    }
+
+    /// The connection is gone: nothing of it is answered any more.
+    pub fn clear(&mut self) {
+        self.slots.clear();
+        self.syncs = 0;
     }
 
     /// The read index of the oldest sync has been applied here.
@@ -138,7 +162,7 @@ impl Pipeline {
 
     /// What can move on now: a read with nothing ahead of it, a sync whose turn has come, and
     /// after that what waited behind it.
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn next_step(&mut self) -> Option<Step> {
         match self.slots.front()? {
             Slot::Waiting(held) if !held.op.is_write() && held.op != OpCode::Sync => {
                 self.before_write().map(Step::Run)
@@ -160,7 +184,7 @@ impl Pipeline {
     fn decide_waiting(&mut self) -> Option<Step> {
         let undecided = self.slots.iter_mut().find(|slot| match slot {
             Slot::Waiting(held) => held.op.is_write() || held.op == OpCode::Sync,
-            Slot::Write { .. } | Slot::Sync { .. } => false,
+            Slot::Write(_) | Slot::Sync { .. } => false,
         })?;
         let Slot::Waiting(held) = undecided else {
             return None;
@@ -174,10 +198,7 @@ impl Pipeline {
             self.syncs += 1;
             return Some(Step::Sync);
         }
-        *undecided = Slot::Write {
-            xid: held.xid,
-            op: held.op,
-        };
+        *undecided = Slot::Write(held.as_written());
         Some(Step::Propose(held))
     }
 }
@@ -199,6 +220,7 @@ mod tests {
             op,
             body: Bytes::new(),
             identities: Arc::new([]),
+            arrived_us: 0,
         }
     }
 
@@ -221,14 +243,14 @@ mod tests {
                     while let Some(read) = pipeline.before_write() {
                         shown.push(format!("run {}", read.xid.0));
                     }
-                    let (xid, _) = pipeline.written().expect("a write is under way");
-                    shown.push(format!("reply {}", xid.0));
+                    let written = pipeline.written().expect("a write is under way");
+                    shown.push(format!("reply {}", written.xid.0));
                 }
                 'I' => pipeline.synced(),
                 _ => shown.extend(pipeline.arrive(held(letter, place)).as_ref().map(show)),
             }
             if matches!(letter, 'A' | 'I') {
-                while let Some(step) = pipeline.next() {
+                while let Some(step) = pipeline.next_step() {
                     shown.push(show(&step));
                 }
             }

@@ -12,10 +12,10 @@
 use std::sync::Arc;
 
 use crate::proto::{
-    Acl, Code, EventKind, Id, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request, SessionId, Text,
-    Zxid,
+    Acl, Code, ConnectionId, EventKind, Id, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request,
+    SessionId, Text, Zxid,
 };
-use crate::session::{ConnectionId, Origin, Session};
+use crate::session::{Origin, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
 use crate::tree::{Draft, Lane, Rules, Tree};
@@ -224,7 +224,7 @@ impl Tree {
         let Ok(request) = Request::decode(op, body) else {
             return change.end(Err(Code::MarshallingError));
         };
-        if request == Request::CloseSession {
+        if let Request::CloseSession = request {
             let session = change.session;
             return self.close(change, session);
         }
@@ -268,7 +268,27 @@ impl Tree {
                 let alone = [MultiOp::Check { path, version }];
                 self.multi(change, &alone).map(Reply::Multi)
             }
-            _ => Err(Code::Unimplemented),
+            // Reads never come here, reconfig is answered elsewhere, and closing is no write of a
+            // znode.
+            Request::Exists { .. }
+            | Request::GetData { .. }
+            | Request::GetAcl { .. }
+            | Request::GetChildren { .. }
+            | Request::GetChildren2 { .. }
+            | Request::Sync { .. }
+            | Request::Ping
+            | Request::MultiRead(_)
+            | Request::Reconfig
+            | Request::CheckWatches { .. }
+            | Request::RemoveWatches { .. }
+            | Request::Auth { .. }
+            | Request::SetWatches(_)
+            | Request::Sasl { .. }
+            | Request::GetEphemerals { .. }
+            | Request::GetAllChildrenNumber { .. }
+            | Request::AddWatch { .. }
+            | Request::WhoAmI
+            | Request::CloseSession => Err(Code::Unimplemented),
         }
     }
 

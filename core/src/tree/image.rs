@@ -27,8 +27,10 @@ use std::{iter, vec};
 use bytes::BytesMut;
 
 use crate::proto::path::DEPTH_MAX;
-use crate::proto::{Acl, Malformed, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid};
-use crate::session::{ConnectionId, Origin, Session};
+use crate::proto::{
+    Acl, ConnectionId, Malformed, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid,
+};
+use crate::session::{Origin, Session};
 use crate::tree::Tree;
 use crate::tree::acl::AclId;
 use crate::tree::znode::{Kind, Owner, Znode};

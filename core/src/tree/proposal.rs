@@ -12,12 +12,15 @@
 //! draft:  bytes u32 · kind u8 · fields of the kind
 //! ```
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::proto::ConnectionId;
 use crate::proto::{
     Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer,
 };
-use crate::session::{ConnectionId, Origin};
+use crate::session::Origin;
 
 /// One life of one server as a source of drafts. A restarted server opens a new lane with a
 /// greater `boot`.
@@ -301,9 +304,22 @@ pub struct Run {
 const RUN_HEADER_BYTES: usize = 25;
 
 /// One log entry: the drafts the leader had at one moment, under one stamp.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Batch {
     bytes: Bytes,
+}
+
+/// Short: consensus traces every entry it touches.
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "batch of {} bytes", self.bytes.len())
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Batch {

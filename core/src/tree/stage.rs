@@ -2,11 +2,12 @@
 
 use bytes::BytesMut;
 
+use crate::proto::ConnectionId;
 use crate::proto::{
     Acl, Code, EventKind, Id, MultiOutcome, OpCode, PASSWORD_BYTES, Reply, ServerId, SessionId,
     Stat, Writer,
 };
-use crate::session::{ConnectionId, Origin};
+use crate::session::Origin;
 use crate::tree::{Admission, Applied, Draft, Lane, Rules, Tree};
 
 /// The session that plays when no other is named.

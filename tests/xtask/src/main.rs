@@ -1,5 +1,159 @@
-//! The project's chores.
+//! The project's chores: `cargo xtask <task>`.
+//!
+//! What lives here: running every suite, one step after the other, and adding up. What does not:
+//! the suites themselves.
+//!
+//! Invariant: nothing is left out silently, and a step that ran no test has failed.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod foreign;
+mod process;
+mod report;
+mod server;
+mod tally;
+mod tools;
+mod zkcli;
+
+use std::process::ExitCode;
+
+use process::cargo;
+use report::{Outcome, Report};
+
+const HELP: &str = "\
+usage: cargo xtask <task>
+
+  test          everything below, in this order, and the sums
+  fmt           the formatting of all sources
+  lint          clippy on all targets, and on each feature of the core alone
+  rust          every Rust test: unit, conformance, cluster of processes, tidy
+  tidy          the house rules alone
+  libzookeeper  a session of the C client
+  zkcli         a scripted session of zkCli.sh
+  node          a session of node-zookeeper-client
+  go            a session of go-zk
+  kazoo         the Python client's own test suite; further arguments go to pytest
+
+  --reference   run a foreign suite against Apache ZooKeeper itself
+  --record      zkcli only, with --reference: write down what it answers as what we expect
+
+ZOOWARDEN_BIN names the binary that foreign clients meet; without it the debug build is used.
+With CI=true a missing tool is a failure.";
+
+/// What a foreign client is run against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Zoowarden,
+    /// Apache ZooKeeper as Debian packages it: what the suites are proven on.
+    Reference,
+}
+
+struct Arguments {
+    subject: Subject,
+    record: bool,
+    /// What follows the task and is not a flag of ours.
+    rest: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let task = words.next().unwrap_or_default();
+    let (flags, rest): (Vec<String>, Vec<String>) =
+        words.partition(|word| word == "--reference" || word == "--record");
+    let has = |flag: &str| flags.iter().any(|word| word == flag);
+    let subject = if has("--reference") {
+        Subject::Reference
+    } else {
+        Subject::Zoowarden
+    };
+    let arguments = Arguments {
+        subject,
+        record: has("--record"),
+        rest,
+    };
+    let mut report = Report::default();
+    if !run(&task, &arguments, &mut report) {
+        eprintln!("{HELP}");
+        return ExitCode::from(2);
+    }
+    report.print();
+    if report.is_green() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs one task; false if there is none of this name.
+fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
+    let subject = arguments.subject;
+    match task {
+        "test" => {
+            for task in [
+                "fmt",
+                "lint",
+                "rust",
+                "libzookeeper",
+                "zkcli",
+                "node",
+                "go",
+                "kazoo",
+            ] {
+                run(task, arguments, report);
+            }
+        }
+        "fmt" => report.step("formatting", fmt),
+        "lint" => report.step("lints", lint),
+        "tidy" => report.step("house rules", || {
+            cargo(&["test", "--workspace", "--test", "tidy"]).run_tests(tally::of_cargo)
+        }),
+        "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
+        "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
+        "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
+        "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
+        "go" => report.step("go-zk", || foreign::go(subject)),
+        "kazoo" => report.step("kazoo's own suite", || {
+            foreign::kazoo(subject, &arguments.rest)
+        }),
+        _ => return false,
+    }
+    true
+}
+
+fn fmt() -> Outcome {
+    match tools::missing(&[tools::RUSTFMT]) {
+        Some(missing) => missing,
+        None => cargo(&["fmt", "--all", "--check"]).run_check(),
+    }
+}
+
+fn lint() -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::CLIPPY]) {
+        return missing;
+    }
+    let strict = ["--", "--deny", "warnings"];
+    let core = ["clippy", "--package", "zoowarden", "--no-default-features"];
+    let all = cargo(&["clippy", "--workspace", "--all-targets"])
+        .args(&strict)
+        .run_check();
+    let bare = || cargo(&core).args(&strict).run_check();
+    let client = || {
+        cargo(&core)
+            .args(&["--features", "client"])
+            .args(&strict)
+            .run_check()
+    };
+    let server = || {
+        cargo(&core)
+            .args(&["--features", "server"])
+            .args(&strict)
+            .run_check()
+    };
+    all.and_then(bare).and_then(client).and_then(server)
+}
+
+/// The binary comes first: the cluster suites start it.
+fn rust() -> Outcome {
+    let suites = || cargo(&["test", "--workspace", "--no-fail-fast"]).run_tests(tally::of_cargo);
+    server::build().and_then(suites)
+}

@@ -1,0 +1,8 @@
+//! The clock and the network as seams: everything above asks these traits, so that a simulation
+//! can stand behind them. The third seam, the disk, is `storage::disk`.
+
+mod clock;
+mod net;
+
+pub use clock::{Clock, SystemClock};
+pub use net::{BoxFuture, Listener, Net, Stream, Tcp};

@@ -1,0 +1,177 @@
+//! How a server comes to belong: it founds the ensemble together with the others, finds that it
+//! belongs already, or comes back with an empty disk.
+//!
+//! ```text
+//!  log not empty ─────────────────────────────────────────▶ member
+//!  log empty, alone ──────────────────────────────────────▶ found, member
+//!  log empty, voter: ask the others
+//!      a majority is as new as this one, nobody is older ─▶ found, member
+//!      somebody has a log ────────────────────────────────▶ catch up without a vote, then member
+//!  log empty, observer ───────────────────────────────────▶ wait for the leader
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::watch::WatchReceiver;
+
+use crate::proto::ServerId;
+use crate::raft::peer::{self, Hello, Purpose};
+use crate::raft::types::first_membership;
+use crate::raft::{Consensus, Leadership, Openness};
+use crate::storage::Standing;
+
+/// Pause between two rounds of asking the others.
+const ROUND: Duration = Duration::from_millis(100);
+
+impl Consensus {
+    /// Sees to it that this server belongs to the ensemble, and tells `stand` whenever its
+    /// standing changes, before anything depends on it. Comes back when it is a member.
+    pub async fn join(
+        self: &Arc<Self>,
+        standing: Standing,
+        mut stand: impl FnMut(Standing) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let has_log = self.raft.is_initialized().await.map_err(io::Error::other)?;
+        if !self.members.voters.contains_key(&self.me) {
+            self.gate.open(Openness::Entries);
+            return Ok(());
+        }
+        match (standing, has_log) {
+            (Standing::Returning, _) => self.catch_up_without_a_vote().await,
+            (_, true) => {
+                self.gate.open(Openness::Votes);
+                self.elect_if_alone().await?;
+            }
+            (_, false) if self.must_return().await => {
+                stand(Standing::Returning)?;
+                tracing::info!(
+                    "the ensemble has a log, this server none: it catches up before it votes"
+                );
+                self.catch_up_without_a_vote().await;
+            }
+            (_, false) => {
+                self.gate.open(Openness::Votes);
+                self.found().await?;
+            }
+        }
+        stand(Standing::Member)
+    }
+
+    /// Nobody else can elect, so there is nothing to wait for.
+    async fn elect_if_alone(&self) -> io::Result<()> {
+        if self.members.voters.len() == 1 {
+            self.raft
+                .trigger()
+                .elect(false)
+                .await
+                .map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// Every founder proposes the same first membership.
+    async fn found(&self) -> io::Result<()> {
+        let voters = self.members.voters.iter();
+        let voters = voters
+            .map(|(id, address)| (u64::from(id.0), address.clone()))
+            .collect();
+        match self.raft.initialize(first_membership(&voters)).await {
+            Ok(()) => Ok(()),
+            // A leader was faster: this server is a follower already.
+            Err(_) if self.raft.is_initialized().await.map_err(io::Error::other)? => Ok(()),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    /// Asks the other voters until it is clear: `true` when one of them has a log, `false` when a
+    /// majority, this server included, has none.
+    async fn must_return(&self) -> bool {
+        let majority = self.members.voters.len() / 2 + 1;
+        loop {
+            let mut new = 1;
+            for server in self
+                .members
+                .voters
+                .keys()
+                .filter(|server| **server != self.me)
+            {
+                match self.probe(*server).await {
+                    Ok(true) => return !matches!(self.leadership(), Leadership::Stopped),
+                    Ok(false) => new += 1,
+                    Err(_) => {}
+                }
+            }
+            if new >= majority {
+                return false;
+            }
+            if self.leadership() == Leadership::Stopped {
+                return false;
+            }
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    /// Whether another server has been a member for longer than this one is up.
+    async fn probe(&self, server: ServerId) -> io::Result<bool> {
+        let address = self
+            .members
+            .address(server)
+            .ok_or(io::ErrorKind::NotFound)?;
+        let hello = Hello {
+            from: self.me,
+            to: server,
+            purpose: Purpose::Probe,
+        };
+        let asking = async {
+            let (mut reader, _writer) = peer::connect(&*self.net, address, hello).await?;
+            reader.next().await
+        };
+        let answer = tokio::time::timeout(self.timing.connect, asking).await??;
+        Ok(answer.first() == Some(&1))
+    }
+
+    async fn catch_up_without_a_vote(&self) {
+        // Its own campaigns must not win either: its log may lack what it once acknowledged.
+        self.raft.runtime_config().elect(false);
+        self.gate.open(Openness::Entries);
+        while !self.catch_up().await {
+            if self.leadership() == Leadership::Stopped {
+                return;
+            }
+            tokio::time::sleep(ROUND).await;
+        }
+        self.raft.runtime_config().elect(true);
+        self.gate.open(Openness::Votes);
+        tracing::info!("caught up; this server votes again");
+    }
+
+    /// As leader: takes in the observers that the configuration names.
+    pub async fn admit_observers(&self) {
+        let known = {
+            let metrics = self.raft.metrics();
+            let membership = metrics.borrow_watched().membership_config.clone();
+            membership
+                .membership()
+                .nodes()
+                .map(|(id, _)| *id)
+                .collect::<Vec<_>>()
+        };
+        for (observer, address) in &self.members.observers {
+            let id = u64::from(observer.0);
+            if known.contains(&id) {
+                continue;
+            }
+            let node = openraft::BasicNode {
+                addr: address.clone(),
+            };
+            match self.raft.add_learner(id, node, false).await {
+                Ok(_) => tracing::info!(observer = observer.0, "observer admitted"),
+                Err(error) => {
+                    tracing::warn!(observer = observer.0, %error, "observer not admitted");
+                }
+            }
+        }
+    }
+}

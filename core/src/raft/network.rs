@@ -1,0 +1,223 @@
+//! How Raft's messages reach the other servers: one connection per peer and use, opened when
+//! needed, and answered in order.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use openraft::errors::{
+    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
+};
+use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{BasicNode, OptionalSend};
+
+use crate::environment::Net;
+use crate::proto::{Malformed, Reader, ServerId, Writer};
+use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
+use crate::raft::types::{SnapshotMeta, TypeConfig, Vote, get_vote, put_vote, snapshot_meta_bytes};
+use crate::raft::{Members, rpc};
+use crate::storage::SnapshotFile;
+
+/// Raw bytes of a snapshot in one frame.
+const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
+
+/// Makes the connections of one server.
+#[derive(Clone)]
+pub(crate) struct Network {
+    pub(crate) me: ServerId,
+    pub(crate) net: Arc<dyn Net>,
+    /// Addresses by configuration; they go before those of the membership, which may be older.
+    pub(crate) addresses: Arc<Members>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Link;
+
+    async fn new_client(&mut self, target: u64, node: &BasicNode) -> Link {
+        let server = u8::try_from(target).ok().map(ServerId);
+        let address = server.and_then(|server| self.addresses.address(server));
+        Link {
+            network: self.clone(),
+            target,
+            address: address.unwrap_or(&node.addr).clone(),
+            connection: None,
+        }
+    }
+}
+
+/// One connection to one peer, opened at the first message and again after a failure.
+pub(crate) struct Link {
+    network: Network,
+    target: u64,
+    address: String,
+    connection: Option<(PeerReader, PeerWriter)>,
+}
+
+impl Link {
+    fn hello(&self, purpose: Purpose) -> Hello {
+        let to = ServerId(u8::try_from(self.target).unwrap_or(u8::MAX));
+        Hello {
+            from: self.network.me,
+            to,
+            purpose,
+        }
+    }
+
+    /// Sends a request and waits for its answer. After any failure the connection is dropped, so
+    /// that a late answer is never taken for that of the next request.
+    async fn call(
+        &mut self,
+        request: BytesMut,
+        kind: RPCTypes,
+        limit: Duration,
+    ) -> Result<Bytes, RPCError<TypeConfig>> {
+        let connection = self.connection.take();
+        let exchange = async {
+            let (mut reader, mut writer) = match connection {
+                Some(connection) => connection,
+                None => {
+                    let hello = self.hello(Purpose::Raft);
+                    peer::connect(&*self.network.net, &self.address, hello).await?
+                }
+            };
+            writer.send(&request).await?;
+            let answer = reader.next().await?;
+            io::Result::Ok((answer, (reader, writer)))
+        };
+        match tokio::time::timeout(limit, exchange).await {
+            Err(_) => Err(RPCError::Timeout(Timeout {
+                action: kind,
+                id: u64::from(self.network.me.0),
+                target: self.target,
+                timeout: limit,
+            })),
+            Ok(Err(error)) => Err(unreachable(&error)),
+            Ok(Ok((answer, connection))) => {
+                self.connection = Some(connection);
+                rpc::answer(&answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+            }
+        }
+    }
+}
+
+fn unreachable(error: &io::Error) -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::new(error))
+}
+
+fn malformed(error: Malformed) -> RPCError<TypeConfig> {
+    RPCError::Network(NetworkError::new(&error))
+}
+
+impl RaftNetworkV2<TypeConfig> for Link {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let frame = rpc::append_frame(&request);
+        let answer = self
+            .call(frame, RPCTypes::AppendEntries, option.hard_ttl())
+            .await?;
+        rpc::append_response(&mut Reader::new(&answer)).map_err(malformed)
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let frame = rpc::vote_frame(rpc::VOTE, &request);
+        let answer = self.call(frame, RPCTypes::Vote, option.hard_ttl()).await?;
+        rpc::vote_response(&mut Reader::new(&answer)).map_err(malformed)
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let frame = rpc::vote_frame(rpc::PRE_VOTE, &request);
+        let answer = self.call(frame, RPCTypes::Vote, option.hard_ttl()).await?;
+        rpc::vote_response(&mut Reader::new(&answer)).map_err(malformed)
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let frame = rpc::transfer_frame(&request);
+        let answer = self
+            .call(frame, RPCTypes::TransferLeader, option.hard_ttl())
+            .await?;
+        rpc::transfer_response(&mut Reader::new(&answer)).map_err(malformed)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: openraft::type_config::alias::SnapshotOf<TypeConfig, SnapshotFile>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let hello = self.hello(Purpose::Snapshot);
+        let sending = send_snapshot(self, hello, vote, &snapshot.meta, &snapshot.snapshot);
+        tokio::select! {
+            closed = cancel => Err(closed.into()),
+            sent = sending => match sent {
+                Ok(vote) => Ok(SnapshotResponse::new(vote)),
+                Err(error) => Err(StreamingError::Unreachable(Unreachable::new(&error))),
+            },
+        }
+    }
+}
+
+/// Streams a snapshot from its file. Reading the file is left to the blocking threads.
+async fn send_snapshot(
+    link: &Link,
+    hello: Hello,
+    vote: Vote,
+    meta: &SnapshotMeta,
+    file: &SnapshotFile,
+) -> io::Result<Vote> {
+    let (mut reader, mut writer) = peer::connect(&*link.network.net, &link.address, hello).await?;
+    tracing::info!(
+        target = link.target,
+        bytes = file.bytes,
+        "sending a snapshot"
+    );
+    let meta = snapshot_meta_bytes(meta);
+    let begin = frame(|w| {
+        put_vote(&vote, w);
+        w.buffer(Some(&meta));
+        w.u64(file.bytes);
+    });
+    writer.send(&begin).await?;
+    let mut offset = 0;
+    while offset < file.bytes {
+        let reading = file.clone();
+        let chunk = tokio::task::spawn_blocking(move || {
+            let mut chunk = vec![0; SNAPSHOT_FRAME_BYTES];
+            let read = reading.read_at(&mut chunk, offset)?;
+            chunk.truncate(read);
+            io::Result::Ok(chunk)
+        });
+        let chunk = chunk.await.map_err(io::Error::other)??;
+        if chunk.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        offset += chunk.len() as u64;
+        writer
+            .send(&frame(|w: &mut Writer<'_>| w.raw(&chunk)))
+            .await?;
+    }
+    let answer = rpc::answer(&reader.next().await?)?;
+    get_vote(&mut Reader::new(&answer)).map_err(invalid)
+}

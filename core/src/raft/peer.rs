@@ -1,0 +1,210 @@
+//! What servers say to each other, as frames on TCP.
+//!
+//! ```text
+//! frame:   length u32 · body
+//! hello:   "ZWPEER01" · from u8 · to u8 · purpose u8     first frame of every connection
+//! raft:    kind u8 · request                  ──▶        one at a time
+//!          0 · answer | 1 · error text        ◀──
+//! lane:    run | touch | read index           ──▶        to the leader, in order
+//!          touched | read index reached       ◀──
+//! snapshot: vote · meta · size, raw bytes…    ──▶
+//!          0 · vote | 1 · error text          ◀──
+//! probe:   (nothing)                          ──▶
+//!          initialised u8                     ◀──
+//! ```
+//!
+//! Invariant: a length is checked before room is made for it, and nothing a peer sends panics.
+
+use std::io;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::environment::{Net, Stream};
+use crate::proto::{Malformed, Reader, ServerId, Writer};
+
+/// The greatest frame a peer may send. Above the largest append message by far.
+pub(crate) const PEER_FRAME_BYTES_MAX: usize = 256 << 20;
+
+/// Version of everything in this file: servers of another version are refused.
+const MAGIC: &[u8; 8] = b"ZWPEER01";
+
+/// What a connection between servers is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Raft's requests and answers, one at a time.
+    Raft,
+    /// A follower's drafts, touches and read indexes on their way to the leader.
+    Lane,
+    /// One snapshot.
+    Snapshot,
+    /// A server without a log asks whether the ensemble exists already.
+    Probe,
+}
+
+/// Who opens a connection, to whom, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) from: ServerId,
+    pub(crate) to: ServerId,
+    pub(crate) purpose: Purpose,
+}
+
+impl Hello {
+    fn encode(self) -> BytesMut {
+        frame(|w| {
+            w.raw(MAGIC);
+            w.u8(self.from.0);
+            w.u8(self.to.0);
+            w.u8(self.purpose as u8);
+        })
+    }
+
+    /// Reads the body of the first frame.
+    pub(crate) fn decode(body: &[u8]) -> Result<Hello, Malformed> {
+        let rest = body
+            .strip_prefix(MAGIC)
+            .ok_or(Malformed("not a peer of this version"))?;
+        let mut r = Reader::new(rest);
+        Ok(Hello {
+            from: ServerId(r.u8()?),
+            to: ServerId(r.u8()?),
+            purpose: match r.u8()? {
+                0 => Purpose::Raft,
+                1 => Purpose::Lane,
+                2 => Purpose::Snapshot,
+                3 => Purpose::Probe,
+                _ => return Err(Malformed("unknown purpose")),
+            },
+        })
+    }
+}
+
+/// One whole frame whose body `fill` writes.
+pub(crate) fn frame(fill: impl FnOnce(&mut Writer<'_>)) -> BytesMut {
+    let mut out = BytesMut::with_capacity(64);
+    out.put_u32(0);
+    fill(&mut Writer::new(&mut out));
+    let length = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
+    out[..4].copy_from_slice(&length.to_be_bytes());
+    out
+}
+
+/// The reading half of a connection between servers.
+pub(crate) struct PeerReader {
+    reader: Box<dyn AsyncRead + Send + Sync + Unpin>,
+    buffer: BytesMut,
+}
+
+/// The writing half of a connection between servers.
+pub(crate) struct PeerWriter {
+    writer: Box<dyn AsyncWrite + Send + Sync + Unpin>,
+}
+
+/// Both halves, with frames instead of bytes.
+pub(crate) fn frames(stream: Stream) -> (PeerReader, PeerWriter) {
+    let reader = PeerReader {
+        reader: stream.reader,
+        buffer: BytesMut::new(),
+    };
+    (
+        reader,
+        PeerWriter {
+            writer: stream.writer,
+        },
+    )
+}
+
+impl PeerReader {
+    /// The next frame's body. Safe to cancel: what has arrived stays.
+    pub(crate) async fn next(&mut self) -> io::Result<Bytes> {
+        loop {
+            if let Some(head) = self.buffer.first_chunk::<4>() {
+                let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
+                if length > PEER_FRAME_BYTES_MAX {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("peer frame of {length} bytes, allowed {PEER_FRAME_BYTES_MAX}"),
+                    ));
+                }
+                if self.buffer.len() >= 4 + length {
+                    self.buffer.advance(4);
+                    return Ok(self.buffer.split_to(length).freeze());
+                }
+            }
+            // Grows with what arrives, not with what a length promises.
+            self.buffer.reserve(64 << 10);
+            if self.reader.read_buf(&mut self.buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+impl PeerWriter {
+    /// Writes bytes that are frames already.
+    pub(crate) async fn send(&mut self, frames: &[u8]) -> io::Result<()> {
+        self.writer.write_all(frames).await
+    }
+}
+
+/// Connects to a peer and says hello.
+pub(crate) async fn connect(
+    net: &dyn Net,
+    address: &str,
+    hello: Hello,
+) -> io::Result<(PeerReader, PeerWriter)> {
+    let (reader, mut writer) = frames(net.connect(address).await?);
+    writer.send(&hello.encode()).await?;
+    Ok((reader, writer))
+}
+
+/// The error for bytes of a peer that do not decode.
+pub(crate) fn invalid(malformed: Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hello_says_who_and_what_for() {
+        for purpose in [
+            Purpose::Raft,
+            Purpose::Lane,
+            Purpose::Snapshot,
+            Purpose::Probe,
+        ] {
+            let hello = Hello {
+                from: ServerId(1),
+                to: ServerId(3),
+                purpose,
+            };
+            assert_eq!(Hello::decode(&hello.encode()[4..]), Ok(hello));
+        }
+        assert!(Hello::decode(b"ZWPEER99\x01\x02\x00").is_err());
+        assert!(Hello::decode(b"ZWPEER01\x01\x02\x09").is_err());
+        assert!(Hello::decode(b"").is_err());
+    }
+
+    #[tokio::test]
+    async fn frames_survive_any_cut_and_a_great_length_is_refused() {
+        let (mut here, there) = tokio::io::duplex(3);
+        let mut reader = PeerReader {
+            reader: Box::new(there),
+            buffer: BytesMut::new(),
+        };
+        let sent = frame(|w| w.text("hello"));
+        let sending = tokio::spawn(async move {
+            here.write_all(&sent).await.unwrap();
+            here.write_all(&[0xff; 4]).await.unwrap();
+        });
+        assert_eq!(&reader.next().await.unwrap()[..], b"\0\0\0\x05hello");
+        assert_eq!(
+            reader.next().await.unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
+        sending.await.unwrap();
+    }
+}

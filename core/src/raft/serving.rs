@@ -1,0 +1,152 @@
+//! What this server answers its peers.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::Snapshot;
+
+use crate::environment::{Listener, Stream};
+use crate::proto::{Malformed, Reader, Writer};
+use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
+use crate::raft::types::{Vote, entry_id, get_vote, put_vote, snapshot_meta};
+use crate::raft::{Consensus, lanes, rpc};
+use crate::storage::EntryId;
+
+/// A peer must say who it is within this.
+const HELLO: Duration = Duration::from_secs(5);
+
+/// Pause after an accept that failed, so that a full table of descriptors is not a busy loop.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+impl Consensus {
+    /// Answers peers until the server stops.
+    pub fn serve_peers(self: &Arc<Self>, listener: Box<dyn Listener>) {
+        let consensus = Arc::clone(self);
+        self.spawn(async move {
+            let mut peers = tokio::task::JoinSet::new();
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => match accepted {
+                        Ok(stream) => {
+                            peers.spawn(serve(Arc::clone(&consensus), stream));
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot accept a peer");
+                            tokio::time::sleep(ACCEPT_RETRY).await;
+                        }
+                    },
+                    Some(_) = peers.join_next() => {}
+                }
+            }
+        });
+    }
+
+    fn check(&self, hello: Hello) -> io::Result<()> {
+        if hello.to != self.me {
+            return Err(io::Error::other(format!(
+                "server {} looks for server {}, but this is {}: check its server.N lines",
+                hello.from, hello.to, self.me
+            )));
+        }
+        if self.members.address(hello.from).is_none() {
+            return Err(io::Error::other(format!(
+                "server {} is not in this server's configuration",
+                hello.from
+            )));
+        }
+        Ok(())
+    }
+}
+
+async fn serve(consensus: Arc<Consensus>, stream: Stream) {
+    let peer = stream.peer;
+    if let Err(error) = converse(&consensus, stream).await {
+        // A peer that goes away is everyday life; one that does not belong is not.
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe => tracing::debug!(%peer, "peer closed"),
+            _ => tracing::warn!(%peer, %error, "peer connection ended"),
+        }
+    }
+}
+
+async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> {
+    let (mut reader, mut writer) = peer::frames(stream);
+    let hello = tokio::time::timeout(HELLO, reader.next()).await??;
+    let hello = Hello::decode(&hello).map_err(invalid)?;
+    consensus.check(hello)?;
+    match hello.purpose {
+        Purpose::Raft => loop {
+            let request = reader.next().await?;
+            let answer = rpc::serve(&consensus.raft, &consensus.gate, &request).await;
+            writer.send(&answer).await?;
+        },
+        Purpose::Lane => lanes::serve(consensus, hello.from, reader, writer).await,
+        Purpose::Snapshot => {
+            consensus.gate.check_entries()?;
+            receive_snapshot(consensus, reader, writer).await
+        }
+        Purpose::Probe => {
+            let has_log = consensus
+                .raft
+                .is_initialized()
+                .await
+                .map_err(io::Error::other)?;
+            writer.send(&frame(|w| w.bool(has_log))).await
+        }
+    }
+}
+
+async fn receive_snapshot(
+    consensus: &Arc<Consensus>,
+    mut reader: PeerReader,
+    mut writer: PeerWriter,
+) -> io::Result<()> {
+    let installed = install(consensus, &mut reader).await;
+    let answer = rpc::answer_frame(installed.map(|vote| {
+        let mut body = bytes::BytesMut::new();
+        put_vote(&vote, &mut Writer::new(&mut body));
+        body
+    }));
+    writer.send(&answer).await
+}
+
+/// Writes the file as it comes, checks it whole, and hands it to Raft.
+async fn install(consensus: &Arc<Consensus>, reader: &mut PeerReader) -> io::Result<Vote> {
+    let begin = reader.next().await?;
+    let (vote, meta, bytes) = read_begin(&begin).map_err(invalid)?;
+    let meta = snapshot_meta(&meta).map_err(invalid)?;
+    let id = meta
+        .last_log_id
+        .as_ref()
+        .map_or(EntryId { term: 0, index: 0 }, entry_id);
+    tracing::info!(index = id.index, bytes, "receiving a snapshot");
+    let mut receiver = consensus.snapshots.receive(id)?;
+    let mut received = 0;
+    while received < bytes {
+        let chunk = reader.next().await?;
+        received += chunk.len() as u64;
+        let writing = tokio::task::spawn_blocking(move || {
+            receiver.write(&chunk)?;
+            io::Result::Ok(receiver)
+        });
+        receiver = writing.await.map_err(io::Error::other)??;
+    }
+    let finishing = tokio::task::spawn_blocking(move || receiver.finish());
+    let snapshot = finishing.await.map_err(io::Error::other)??;
+    let response = consensus
+        .raft
+        .install_full_snapshot(vote, Snapshot { meta, snapshot })
+        .await;
+    Ok(response.map_err(io::Error::other)?.vote)
+}
+
+fn read_begin(body: &Bytes) -> Result<(Vote, Bytes, u64), Malformed> {
+    let r = &mut Reader::new(body);
+    let vote = get_vote(r)?;
+    let meta = r.buffer()?.ok_or(Malformed("snapshot without its place"))?;
+    Ok((vote, body.slice_ref(meta), r.u64()?))
+}

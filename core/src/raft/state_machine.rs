@@ -1,0 +1,235 @@
+//! openraft's view of the replica: entries go in, snapshots come out.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, Snapshot};
+use tokio::sync::{oneshot, watch};
+
+use crate::environment::Clock;
+use crate::raft::proposer::Proposer;
+use crate::raft::types::{
+    LogId, SnapshotMeta, StoredMembership, TypeConfig, entry_id, snapshot_meta, snapshot_meta_bytes,
+};
+use crate::replica::{Ending, Progress, Replica};
+use crate::storage::{EntryId, SnapshotFile, Snapshots};
+use crate::tree::{Lane, Tree, image};
+
+/// Applies committed entries to the replica, and keeps its snapshots.
+pub(crate) struct StateMachine {
+    replica: Arc<Replica>,
+    snapshots: Arc<Snapshots>,
+    proposer: Arc<Proposer>,
+    clock: Arc<dyn Clock>,
+    last_applied: Option<LogId>,
+    membership: StoredMembership,
+    /// The index of the last entry applied; whoever waits for a read index waits here.
+    applied: watch::Sender<u64>,
+}
+
+/// A snapshot that was loaded at start, before there was a replica.
+pub(crate) struct Restored {
+    pub(crate) tree: Tree,
+    pub(crate) meta: SnapshotMeta,
+}
+
+/// Loads a snapshot file. Blocks; not for async threads.
+pub(crate) fn load(file: &SnapshotFile) -> io::Result<Restored> {
+    let mut loader = image::Loader::new();
+    for chunk in file.chunks() {
+        loader
+            .push(&chunk.map_err(io::Error::other)?)
+            .map_err(invalid)?;
+    }
+    Ok(Restored {
+        tree: loader.finish().map_err(invalid)?,
+        meta: snapshot_meta(&file.meta).map_err(invalid)?,
+    })
+}
+
+fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+impl StateMachine {
+    pub(crate) fn new(
+        replica: Arc<Replica>,
+        snapshots: Arc<Snapshots>,
+        proposer: Arc<Proposer>,
+        clock: Arc<dyn Clock>,
+        restored: Option<SnapshotMeta>,
+        applied: watch::Sender<u64>,
+    ) -> StateMachine {
+        let meta = restored.unwrap_or_default();
+        StateMachine {
+            replica,
+            snapshots,
+            proposer,
+            clock,
+            last_applied: meta.last_log_id,
+            membership: meta.last_membership,
+            applied,
+        }
+    }
+
+    /// Opens a lane behind a later life of this server, if one was met. What was under way on
+    /// this one is lost, so its connections end.
+    fn follow_lane(&self, superseded: Option<u64>) {
+        let Some(boot) = superseded else {
+            return;
+        };
+        let lane = Lane {
+            boot: boot + 1,
+            ..self.replica.lane()
+        };
+        self.replica.set_lane(lane);
+        self.proposer.open_lane(lane);
+        for connection in self.replica.connections() {
+            connection.end(Ending::SnapshotInstalled);
+        }
+    }
+
+    /// A snapshot replaced the tree: it tells how far this server's lane has come.
+    fn adopt_lane(&self) {
+        let own = self.replica.lane();
+        let Some((boot, number)) = self.replica.tree().lane(own.server) else {
+            return;
+        };
+        if boot == own.boot {
+            self.proposer.progress(Progress {
+                done: Some(number),
+                ..Progress::default()
+            });
+        } else if boot > own.boot {
+            self.follow_lane(Some(boot));
+        }
+    }
+
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta {
+            last_log_id: self.last_applied,
+            last_membership: self.membership.clone(),
+        }
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.last_applied, self.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let log_id = entry.log_id;
+            match entry.payload {
+                EntryPayload::Blank => {}
+                EntryPayload::Normal(batch) => {
+                    let now_us = self.clock.monotonic_us();
+                    let progress = self.replica.apply(*log_id.leader_id, &batch, now_us);
+                    let progress = progress.map_err(invalid)?;
+                    self.proposer.progress(progress);
+                    self.follow_lane(progress.superseded);
+                }
+                EntryPayload::Membership(membership) => {
+                    self.membership = StoredMembership::new(Some(log_id), membership);
+                }
+            }
+            self.last_applied = Some(log_id);
+            self.applied.send_replace(log_id.index);
+            if let Some(responder) = responder {
+                responder.send(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            snapshots: Arc::clone(&self.snapshots),
+            view: Some(self.replica.view()),
+            meta: self.meta(),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotFile,
+    ) -> io::Result<()> {
+        let loading = tokio::task::spawn_blocking(move || load(&snapshot));
+        let restored = loading.await.map_err(io::Error::other)??;
+        let old = self.replica.install(restored.tree);
+        drop(tokio::task::spawn_blocking(move || drop(old)));
+        self.last_applied = meta.last_log_id;
+        self.membership = meta.last_membership.clone();
+        self.applied
+            .send_replace(meta.last_log_id.map_or(0, |id| id.index));
+        self.adopt_lane();
+        Ok(())
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> io::Result<Option<Snapshot<CommittedLeader, u64, openraft::BasicNode, SnapshotFile>>> {
+        let listed = self.snapshots.list()?;
+        let Some(snapshot) = listed.into_iter().find_map(|listed| listed.file.ok()) else {
+            return Ok(None);
+        };
+        let meta = snapshot_meta(&snapshot.meta).map_err(invalid)?;
+        Ok(Some(Snapshot { meta, snapshot }))
+    }
+}
+
+type CommittedLeader = openraft::type_config::alias::CommittedLeaderIdOf<TypeConfig>;
+
+/// Writes one snapshot from a view of the tree, on a thread of its own.
+pub(crate) struct SnapshotBuilder {
+    snapshots: Arc<Snapshots>,
+    view: Option<Tree>,
+    meta: SnapshotMeta,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(
+        &mut self,
+    ) -> io::Result<Snapshot<CommittedLeader, u64, openraft::BasicNode, SnapshotFile>> {
+        let view = self
+            .view
+            .take()
+            .ok_or_else(|| io::Error::other("a builder builds once"))?;
+        let snapshots = Arc::clone(&self.snapshots);
+        let meta = self.meta.clone();
+        let (done, written) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("zoowarden-snapshot".into())
+            .spawn(move || drop(done.send(write(&snapshots, view, &meta))))?;
+        let snapshot = written.await.map_err(io::Error::other)??;
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot,
+        })
+    }
+}
+
+fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
+    let id = meta
+        .last_log_id
+        .as_ref()
+        .map_or(EntryId { term: 0, index: 0 }, entry_id);
+    let mut writer = snapshots.create(id, &snapshot_meta_bytes(meta))?;
+    for chunk in image::chunks(view) {
+        writer.write(&chunk)?;
+    }
+    writer.finish()
+}

@@ -1,0 +1,244 @@
+//! What a committed batch does here: changes the tree, fills outboxes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::proto::ConnectionId;
+use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
+use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica};
+use crate::session::Origin;
+use crate::tree::{Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tree, acl};
+
+/// How far this server's own lane came by a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of the last draft of this server that is done.
+    pub done: Option<u64>,
+    /// A draft of this server was refused because one before it is missing: all that are not done
+    /// must be sent again.
+    pub gap: bool,
+    /// A life of this server with a greater boot has been at work: this one must open a lane
+    /// behind it, or nothing it proposes is ever executed.
+    pub superseded: Option<u64>,
+}
+
+/// What one proposal came to, until the outboxes have it.
+struct Outcome {
+    applied: Applied,
+    /// The connection of this server that waits for the answer.
+    waiting: Option<Arc<Connection>>,
+}
+
+impl Replica {
+    /// Carries out a committed batch of a leader of `term`. `now_us` is this server's clock, for
+    /// latencies only.
+    ///
+    /// Malformed batches do not come from a leader of this version; the server must stop rather
+    /// than skip one, so the error is the caller's to be fatal about.
+    pub fn apply(&self, term: u64, batch: &Batch, now_us: u64) -> Result<Progress, Malformed> {
+        let own = self.lane();
+        let stamp_ms = batch.stamp_ms()?;
+        let mut progress = Progress::default();
+        let mut woken = Vec::new();
+        let mut proposals = batch.proposals().peekable();
+        while proposals.peek().is_some() {
+            let mut tree = self.tree.write();
+            for proposal in proposals.by_ref().take(APPLY_CHUNK) {
+                let (lane, number, draft) = proposal?;
+                if lane.server == own.server && lane.boot > own.boot {
+                    progress.superseded = Some(lane.boot);
+                }
+                match tree.admit(lane, number) {
+                    Admission::Next => {
+                        let at = At {
+                            term,
+                            stamp_ms,
+                            lane,
+                            number,
+                            now_us,
+                        };
+                        self.execute(&mut tree, own, &at, &draft, &mut woken);
+                        if lane == own {
+                            progress.done = Some(number);
+                        }
+                    }
+                    Admission::Repeat => {}
+                    Admission::Gap => progress.gap |= lane == own,
+                }
+            }
+            drop(tree);
+            woken.sort_by_key(|connection: &Arc<Connection>| connection.id());
+            woken.dedup_by_key(|connection| connection.id());
+            for connection in woken.drain(..) {
+                connection.wake.notify_one();
+            }
+        }
+        Ok(progress)
+    }
+
+    fn execute(
+        &self,
+        tree: &mut Tree,
+        own: Lane,
+        at: &At,
+        draft: &Draft<'_>,
+        woken: &mut Vec<Arc<Connection>>,
+    ) {
+        let waiting = if at.lane == own {
+            self.waiting(draft)
+        } else {
+            None
+        };
+        if let Some(connection) = &waiting {
+            self.run_reads_before_write(tree, connection, at.now_us);
+        }
+        let applied = tree.apply(at.term, at.stamp_ms, at.lane, at.number, draft);
+        for event in &applied.events {
+            self.deliver(&applied, event, woken);
+        }
+        let outcome = Outcome { applied, waiting };
+        self.answer(at, draft, &outcome);
+        self.follow_session(own, draft, &outcome, woken);
+        woken.extend(outcome.waiting);
+    }
+
+    /// Whose request a draft of this server is.
+    fn waiting(&self, draft: &Draft<'_>) -> Option<Arc<Connection>> {
+        match draft {
+            Draft::Open { connection, .. }
+            | Draft::Attach { connection, .. }
+            | Draft::Request { connection, .. }
+            | Draft::Refused { connection, .. } => self.connection(*connection),
+            Draft::Expire { .. } | Draft::Reap { .. } => None,
+        }
+    }
+
+    fn answer(&self, at: &At, draft: &Draft<'_>, outcome: &Outcome) {
+        let Some(connection) = &outcome.waiting else {
+            return;
+        };
+        match draft {
+            Draft::Open {
+                session,
+                password,
+                timeout_ms,
+                ..
+            } => {
+                answer_handshake(connection, outcome, *session, password, *timeout_ms);
+            }
+            Draft::Attach {
+                session,
+                password,
+                timeout_ms,
+                ..
+            } => {
+                answer_handshake(connection, outcome, *session, password, *timeout_ms);
+            }
+            Draft::Request { .. } | Draft::Refused { .. } => {
+                self.answer_write(at, connection, &outcome.applied);
+            }
+            Draft::Expire { .. } | Draft::Reap { .. } => {}
+        }
+    }
+
+    fn answer_write(&self, at: &At, connection: &Connection, applied: &Applied) {
+        let mut state = connection.lock();
+        let Some(written) = state.pipeline.written() else {
+            return;
+        };
+        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        match &applied.result {
+            // A server tells a moved or dead session by closing, without a reply.
+            Err(Code::SessionMoved) => state.end(Ending::SessionMoved),
+            Err(Code::SessionExpired) => state.end(Ending::SessionExpired),
+            result => {
+                state.push_reply(written.xid, applied.zxid, result);
+                self.count_answer(connection, &mut state, written, applied.zxid, at.now_us);
+                if written.op == OpCode::CloseSession && matches!(result, Ok(Reply::Empty)) {
+                    state.end(Ending::SessionClosed);
+                }
+            }
+        }
+    }
+
+    /// Pushes an event into the outboxes of those who watch and may read.
+    fn deliver(&self, applied: &Applied, event: &Event, woken: &mut Vec<Arc<Connection>>) {
+        let hearing = self.watches.lock().fire(event.kind, &event.path);
+        for id in hearing {
+            let Some(connection) = self.connection(id) else {
+                continue;
+            };
+            let mut state = connection.lock();
+            let may_read = self.settings.rules.skip_acl
+                || acl::allows(&event.acl, &state.identities, perms::READ);
+            if !may_read {
+                continue;
+            }
+            state.push_event(applied.zxid, event.kind, &event.path);
+            if state.owed() > self.settings.outbox_bytes_max {
+                state.end(Ending::OutboxFull);
+            }
+            drop(state);
+            woken.push(connection);
+        }
+    }
+
+    /// Ends the connections of this server that lost their session by a proposal.
+    fn follow_session(
+        &self,
+        own: Lane,
+        draft: &Draft<'_>,
+        outcome: &Outcome,
+        woken: &mut Vec<Arc<Connection>>,
+    ) {
+        let (origin, ending) = match (&outcome.applied.session, draft) {
+            (SessionChange::Attached { previous }, _) => (*previous, Ending::SessionMoved),
+            (SessionChange::Closed { origin, .. }, Draft::Expire { .. }) => {
+                (*origin, Ending::SessionExpired)
+            }
+            (SessionChange::Closed { origin, .. }, _) => (*origin, Ending::SessionClosed),
+            (SessionChange::None | SessionChange::Opened, _) => (None, Ending::SessionClosed),
+        };
+        let here = origin.filter(|origin: &Origin| origin.server == own.server);
+        let connection = here
+            .filter(|origin| Some(origin.connection) != attaching(draft))
+            .and_then(|origin| self.connection(origin.connection));
+        if let Some(connection) = connection {
+            connection.lock().end(ending);
+            woken.push(connection);
+        }
+    }
+}
+
+/// The place of a proposal in the order, and the clock of whoever applies it.
+struct At {
+    term: u64,
+    stamp_ms: i64,
+    lane: Lane,
+    number: u64,
+    now_us: u64,
+}
+
+/// The connection a draft attaches: it must not be ended as the previous one.
+fn attaching(draft: &Draft<'_>) -> Option<ConnectionId> {
+    match draft {
+        Draft::Attach { connection, .. } => Some(*connection),
+        _ => None,
+    }
+}
+
+fn answer_handshake(
+    connection: &Connection,
+    outcome: &Outcome,
+    session: SessionId,
+    password: &[u8],
+    timeout_ms: i32,
+) {
+    match (
+        &outcome.applied.result,
+        <[u8; PASSWORD_BYTES]>::try_from(password),
+    ) {
+        (Ok(_), Ok(password)) => connection.attached(session, password, timeout_ms),
+        _ => connection.refused(),
+    }
+}

@@ -1,0 +1,306 @@
+//! What a connection's frames do here: reads run, writes become drafts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
+use crate::replica::connection::{LastAnswer, State};
+use crate::replica::{Connection, Ending, Replica};
+use crate::session::{Held, Step, Written};
+use crate::tree::{Draft, Tree};
+
+/// What the caller must do for a connection after its requests were looked at.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Drafts to put into the lane, encoded, in order.
+    pub drafts: BytesMut,
+    /// How many.
+    pub count: u32,
+    /// A sync asks for a read index.
+    pub sync: bool,
+}
+
+/// What the frame of a request says before its record is looked at.
+enum Header {
+    Known(Xid, OpCode, Bytes),
+    Unknown(Xid),
+    Malformed,
+}
+
+fn header(frame: &Bytes) -> Header {
+    let mut r = Reader::new(frame);
+    let (Ok(xid), Ok(number)) = (r.i32(), r.i32()) else {
+        return Header::Malformed;
+    };
+    match OpCode::from_number(number) {
+        // A lone check is unknown since 3.8.5.
+        Some(op) if op != OpCode::Check => Header::Known(Xid(xid), op, frame.slice(8..)),
+        _ => Header::Unknown(Xid(xid)),
+    }
+}
+
+impl Replica {
+    /// Takes the frames of one connection in the order of the socket, until `frames` has none or
+    /// the connection ends. `now_us` is this server's clock, for latencies.
+    pub fn arrive(
+        &self,
+        connection: &Connection,
+        frames: impl Iterator<Item = Bytes>,
+        now_us: u64,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let tree = self.tree.read();
+        let mut state = connection.lock();
+        for frame in frames {
+            self.traffic.received.fetch_add(1, Ordering::Relaxed);
+            connection.traffic.received.fetch_add(1, Ordering::Relaxed);
+            match header(&frame) {
+                Header::Malformed => state.end(Ending::Malformed),
+                Header::Unknown(xid) => {
+                    state.push_reply(xid, Zxid(-1), &Err(Code::Unimplemented));
+                    state.end(Ending::UnknownOperation);
+                }
+                Header::Known(xid, OpCode::Auth, body) => self.authenticate(&mut state, xid, &body),
+                Header::Known(xid, OpCode::Sasl, _) => {
+                    state.push_reply(xid, Zxid(0), &Ok(Reply::Token(None)));
+                }
+                Header::Known(xid, op, body) => {
+                    connection.touch(now_us / 1000);
+                    let identities = Arc::clone(&state.identities);
+                    let held = Held {
+                        xid,
+                        op,
+                        body,
+                        identities,
+                        arrived_us: now_us,
+                    };
+                    self.outstanding.fetch_add(1, Ordering::Relaxed);
+                    let step = state.pipeline.arrive(held);
+                    if let Some(step) = step {
+                        self.take(&tree, connection, &mut state, step, now_us, &mut effects);
+                    }
+                }
+            }
+        }
+        effects
+    }
+
+    /// Lets go on what can: call it when the connection is woken.
+    pub fn advance(&self, connection: &Connection, now_us: u64) -> Effects {
+        let mut effects = Effects::default();
+        if connection.lock().pipeline.is_empty() {
+            return effects;
+        }
+        let tree = self.tree.read();
+        let mut state = connection.lock();
+        while let Some(step) = state.pipeline.next_step() {
+            self.take(&tree, connection, &mut state, step, now_us, &mut effects);
+        }
+        effects
+    }
+
+    /// The read index of the connection's oldest sync has been applied here.
+    pub fn synced(&self, connection: &Connection) {
+        connection.lock().pipeline.synced();
+        connection.wake.notify_one();
+    }
+
+    fn take(
+        &self,
+        tree: &Tree,
+        connection: &Connection,
+        state: &mut State,
+        step: Step,
+        now_us: u64,
+        effects: &mut Effects,
+    ) {
+        match step {
+            Step::Run(held) => self.run(tree, connection, state, &held, now_us),
+            Step::Propose(held) => {
+                self.draft(connection, &held, effects);
+            }
+            Step::Sync => effects.sync = true,
+            Step::Synced(held) => {
+                let result = match Request::decode(held.op, &held.body) {
+                    Ok(Request::Sync { path }) => Ok(Reply::Synced(path)),
+                    _ => Err(Code::MarshallingError),
+                };
+                self.reply(tree, connection, state, &held, &result, now_us);
+            }
+        }
+    }
+
+    /// Turns a write into a draft. One that does not decode, or that finds no room on the disk,
+    /// takes its place in the order all the same.
+    fn draft(&self, connection: &Connection, held: &Held, effects: &mut Effects) {
+        let session = connection.session();
+        let refusal = match Request::decode(held.op, &held.body) {
+            Err(_) => Some(Code::MarshallingError),
+            Ok(Request::Reconfig) => Some(Code::ReconfigDisabled),
+            Ok(request) if self.space_is_low() && needs_room(&request) => Some(Code::SystemError),
+            Ok(_) => None,
+        };
+        let draft = match refusal {
+            Some(code) => Draft::Refused {
+                session,
+                connection: connection.id(),
+                code,
+            },
+            None => Draft::Request {
+                session,
+                connection: connection.id(),
+                rules: self.settings.rules,
+                identities: held.identities.to_vec(),
+                op: held.op,
+                body: &held.body,
+            },
+        };
+        draft.encode(&mut effects.drafts);
+        effects.count += 1;
+    }
+
+    /// Runs the reads that must not see the write that is about to be applied.
+    pub(super) fn run_reads_before_write(&self, tree: &Tree, connection: &Connection, now_us: u64) {
+        let mut state = connection.lock();
+        while let Some(held) = state.pipeline.before_write() {
+            self.run(tree, connection, &mut state, &held, now_us);
+        }
+    }
+
+    /// Carries out a read and owes its reply.
+    fn run(
+        &self,
+        tree: &Tree,
+        connection: &Connection,
+        state: &mut State,
+        held: &Held,
+        now_us: u64,
+    ) {
+        let result = match Request::decode(held.op, &held.body) {
+            Err(_) => Err(Code::MarshallingError),
+            Ok(request) => self.read(tree, connection, state, held, &request),
+        };
+        self.reply(tree, connection, state, held, &result, now_us);
+    }
+
+    fn read<'t>(
+        &self,
+        tree: &'t Tree,
+        connection: &Connection,
+        state: &mut State,
+        held: &'t Held,
+        request: &Request<'_>,
+    ) -> Result<Reply<'t>, Code> {
+        let skip_acl = self.settings.rules.skip_acl;
+        match request {
+            Request::Ping => Ok(Reply::Empty),
+            Request::WhoAmI => Ok(Reply::WhoAmI(who_am_i(&held.identities))),
+            Request::SetWatches(watches) => {
+                self.set_watches(tree, connection, state, watches);
+                Ok(Reply::Empty)
+            }
+            Request::AddWatch { path, mode } => {
+                self.add_watch(connection, path, *mode);
+                Ok(Reply::WatchAdded)
+            }
+            Request::CheckWatches { path, kind } => {
+                let found = self.watches.lock().contains(connection.id(), path, *kind);
+                if found {
+                    Ok(Reply::Empty)
+                } else {
+                    Err(Code::NoWatcher)
+                }
+            }
+            Request::RemoveWatches { path, kind } => {
+                let found = self.watches.lock().remove(connection.id(), path, *kind);
+                if found {
+                    Ok(Reply::Empty)
+                } else {
+                    Err(Code::NoWatcher)
+                }
+            }
+            request => {
+                let session = connection.session();
+                let result = tree.read(session, request, &held.identities, skip_acl);
+                self.watch_by_read(connection, request, &result);
+                result
+            }
+        }
+    }
+
+    fn reply(
+        &self,
+        tree: &Tree,
+        connection: &Connection,
+        state: &mut State,
+        held: &Held,
+        result: &Result<Reply<'_>, Code>,
+        now_us: u64,
+    ) {
+        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        let xid = if held.op == OpCode::Ping {
+            Xid::PING
+        } else {
+            held.xid
+        };
+        let zxid = tree.last_zxid();
+        state.push_reply(xid, zxid, result);
+        let answered = Written {
+            xid,
+            op: held.op,
+            arrived_us: held.arrived_us,
+        };
+        self.count_answer(connection, state, answered, zxid, now_us);
+    }
+
+    pub(super) fn count_answer(
+        &self,
+        connection: &Connection,
+        state: &mut State,
+        answered: Written,
+        zxid: Zxid,
+        now_us: u64,
+    ) {
+        let us = now_us.saturating_sub(answered.arrived_us);
+        self.traffic.latency.add(us);
+        connection.traffic.latency.add(us);
+        state.last = Some(LastAnswer {
+            op: answered.op,
+            xid: answered.xid,
+            zxid,
+            at_us: now_us,
+            took_us: us,
+        });
+    }
+}
+
+/// Writes that make the state grow. Deletes and session closing go on with a full disk: they are
+/// what makes room.
+fn needs_room(request: &Request<'_>) -> bool {
+    matches!(
+        request,
+        Request::Create(_) | Request::SetData { .. } | Request::SetAcl { .. } | Request::Multi(_)
+    )
+}
+
+/// The identities of a connection as it may know them, by scheme: of a digest only the user.
+fn who_am_i(identities: &[Id]) -> Vec<ClientInfo<'_>> {
+    let mut infos = identities
+        .iter()
+        .map(|identity| {
+            let user = match &*identity.scheme {
+                "digest" => identity.id.split(':').next().unwrap_or_default(),
+                "ip" | "sasl" | "x509" => &identity.id,
+                _ => "",
+            };
+            ClientInfo {
+                scheme: &identity.scheme,
+                user,
+            }
+        })
+        .collect::<Vec<_>>();
+    infos.sort_by_key(|info| info.scheme);
+    infos
+}

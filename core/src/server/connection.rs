@@ -1,0 +1,315 @@
+//! One client's socket: a shell around [`Replica`](crate::replica::Replica) and
+//! [`Connection`].
+//!
+//! ```text
+//!   four bytes ─▶ a word: answer, close
+//!        └──────▶ handshake ─▶ draft (open or attach) ─▶ frames in, outbox out ─▶ close
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::environment::Stream;
+use crate::proto::{ConnectRequest, Frames, PASSWORD_BYTES, SessionId};
+use crate::replica::{Connection, Effects, Ending, Handshake};
+use crate::server::four_letter::Word;
+use crate::server::limits::{OUTSTANDING_PER_CONNECTION_MAX, Place};
+use crate::server::{Shared, status};
+use crate::tree::Draft;
+
+/// Room made for bytes from a client before each read.
+const READ_BYTES: usize = 16 << 10;
+
+/// Frames looked at under one hold of the replica's lock.
+const FRAMES_MAX: usize = 256;
+
+/// How long a connection that must end may take to read what it is still owed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How a handshake ended.
+enum Opening {
+    /// A four-letter word was answered.
+    Answered,
+    /// The session's draft is on its way.
+    Connected(Arc<Connection>),
+}
+
+/// Serves one client until it is gone.
+pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
+    let peer = stream.peer;
+    let mut socket = Socket {
+        reader: stream.reader,
+        writer: stream.writer,
+        input: BytesMut::new(),
+        frames: Frames::new(shared.limits.frame_bytes_max),
+    };
+    let opening = open(&shared, &mut socket, peer);
+    let connection = match tokio::time::timeout(shared.limits.handshake, opening).await {
+        Ok(Ok(Opening::Connected(connection))) => connection,
+        Ok(Ok(Opening::Answered)) => return,
+        Ok(Err(refusal)) => {
+            tracing::info!(%peer, %refusal, "client not served");
+            return;
+        }
+        Err(_) => {
+            notice(
+                &shared,
+                peer,
+                "no handshake within nio.sessionlessCnxnTimeout",
+            );
+            return;
+        }
+    };
+    let ended = converse(&shared, &connection, &mut socket).await;
+    shared.replica.disconnect(&connection);
+    let session = connection.session();
+    match ended {
+        Ok(Ending::OutboxFull) => notice(&shared, peer, "it does not read what it is owed"),
+        Ok(ending) => tracing::debug!(%peer, %session, "closed: {ending}"),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            notice(&shared, peer, &format!("{error} (jute.maxbuffer)"));
+        }
+        Err(error) => tracing::debug!(%peer, %session, %error, "connection lost"),
+    }
+    // The client sees the end whether or not this reaches it.
+    let _ = socket.writer.shutdown().await;
+}
+
+/// Tells the operator that a client reached a limit.
+fn notice(shared: &Shared, peer: SocketAddr, what: &str) {
+    if let Some(unsaid) = shared.limits.notice.due(shared.clock.monotonic_ms()) {
+        tracing::warn!(%peer, unsaid, "client closed: {what}");
+    }
+}
+
+struct Socket {
+    reader: Box<dyn AsyncRead + Send + Sync + Unpin>,
+    writer: Box<dyn AsyncWrite + Send + Sync + Unpin>,
+    input: BytesMut,
+    frames: Frames,
+}
+
+impl Socket {
+    /// Reads once. Safe to cancel.
+    async fn fill(&mut self) -> io::Result<()> {
+        self.input.reserve(READ_BYTES);
+        match self.reader.read_buf(&mut self.input).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        self.frames
+            .next(&mut self.input)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}
+
+/// Why a client is turned away before it has a session.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Malformed(#[from] crate::proto::Malformed),
+    #[error("this server has not caught up with its ensemble yet")]
+    NotServing,
+    #[error("the client has seen zxid {client}, this server only {server}")]
+    Ahead {
+        client: crate::proto::Zxid,
+        server: crate::proto::Zxid,
+    },
+}
+
+async fn open(
+    shared: &Arc<Shared>,
+    socket: &mut Socket,
+    peer: SocketAddr,
+) -> Result<Opening, Refusal> {
+    while socket.input.len() < 4 {
+        socket.fill().await?;
+    }
+    if let Some(word) = socket
+        .input
+        .first_chunk::<4>()
+        .copied()
+        .and_then(Word::from_bytes)
+    {
+        let answer = status::answer(shared, word);
+        socket.writer.write_all(answer.as_bytes()).await?;
+        socket.writer.shutdown().await?;
+        return Ok(Opening::Answered);
+    }
+    let frame = loop {
+        match socket.next()? {
+            Some(frame) => break frame,
+            None => socket.fill().await?,
+        }
+    };
+    let request = ConnectRequest::decode(&frame)?;
+    if !shared.is_serving() {
+        return Err(Refusal::NotServing);
+    }
+    let server = shared.replica.last_zxid();
+    if request.last_zxid_seen > server {
+        return Err(Refusal::Ahead {
+            client: request.last_zxid_seen,
+            server,
+        });
+    }
+    let id = shared.next_connection();
+    let connection = Arc::new(Connection::new(id, peer, shared.clock.wall_ms()));
+    connection.touch(shared.clock.monotonic_ms());
+    connection.begin_handshake(Handshake {
+        read_only: request.read_only,
+    });
+    shared.replica.connect(Arc::clone(&connection));
+    propose_session(shared, &connection, &request)?;
+    Ok(Opening::Connected(connection))
+}
+
+fn propose_session(
+    shared: &Shared,
+    connection: &Connection,
+    request: &ConnectRequest,
+) -> io::Result<()> {
+    let timeout_ms = negotiate(shared, request.timeout_ms);
+    if request.session == SessionId(0) {
+        let mut random = [0; 7 + PASSWORD_BYTES];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let (number, password) = random.split_at(7);
+        let mut id = [0; 8];
+        id[0] = shared.replica.lane().server.0;
+        id[1..].copy_from_slice(number);
+        let mut secret = [0; PASSWORD_BYTES];
+        secret.copy_from_slice(password);
+        shared.consensus.propose_draft(&Draft::Open {
+            session: SessionId(i64::from_be_bytes(id)),
+            password: secret,
+            timeout_ms,
+            connection: connection.id(),
+        });
+        return Ok(());
+    }
+    shared.replica.drop_attached(request.session);
+    shared.consensus.propose_draft(&Draft::Attach {
+        session: request.session,
+        password: &request.password,
+        timeout_ms,
+        connection: connection.id(),
+    });
+    Ok(())
+}
+
+/// The timeout a client gets: what it asked for, within the configured bounds.
+fn negotiate(shared: &Shared, asked_ms: i32) -> i32 {
+    let min = i32::try_from(shared.config.session_timeout_ms_min).unwrap_or(i32::MAX);
+    let max = i32::try_from(shared.config.session_timeout_ms_max).unwrap_or(i32::MAX);
+    asked_ms.min(max).max(min)
+}
+
+/// Frames in, outbox out, until the connection ends. The reason is the server's; an error is the
+/// client's or the network's.
+async fn converse(
+    shared: &Arc<Shared>,
+    connection: &Arc<Connection>,
+    socket: &mut Socket,
+) -> io::Result<Ending> {
+    loop {
+        let now_us = shared.clock.monotonic_us();
+        dispatch(
+            shared,
+            connection,
+            shared.replica.advance(connection, now_us),
+        );
+        let more = take_frames(shared, connection, socket, now_us)?;
+        let (owed, ending) = connection.take_outbox();
+        if !owed.is_empty() {
+            send(connection, &mut socket.writer, &owed).await?;
+        }
+        if let Some(ending) = ending {
+            return Ok(ending);
+        }
+        if more {
+            continue;
+        }
+        let may_read = may_read(shared, connection);
+        tokio::select! {
+            biased;
+            () = connection.wake.notified() => {}
+            read = socket.fill(), if may_read => read?,
+        }
+    }
+}
+
+fn may_read(shared: &Shared, connection: &Connection) -> bool {
+    if connection.session() == SessionId(0) {
+        return false;
+    }
+    let outstanding = connection.outstanding();
+    outstanding == 0
+        || (outstanding < OUTSTANDING_PER_CONNECTION_MAX
+            && shared.replica.outstanding() <= shared.limits.outstanding_max)
+}
+
+/// Hands whole frames to the replica, as many as may be under way at once. `true` when there are
+/// more that may be looked at right now.
+fn take_frames(
+    shared: &Arc<Shared>,
+    connection: &Arc<Connection>,
+    socket: &mut Socket,
+    now_us: u64,
+) -> io::Result<bool> {
+    if !may_read(shared, connection) {
+        return Ok(false);
+    }
+    let mut taken = Vec::new();
+    while taken.len() < FRAMES_MAX {
+        match socket.next()? {
+            Some(frame) => taken.push(frame),
+            None => break,
+        }
+    }
+    if taken.is_empty() {
+        return Ok(false);
+    }
+    let more = taken.len() == FRAMES_MAX;
+    let effects = shared.replica.arrive(connection, taken.into_iter(), now_us);
+    dispatch(shared, connection, effects);
+    Ok(more)
+}
+
+fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) {
+    shared
+        .consensus
+        .propose(effects.drafts.freeze(), effects.count);
+    if effects.sync {
+        // Nobody listens while the server stops.
+        let _ = shared.syncs.send(connection.id());
+    }
+}
+
+/// Writes what is owed. A client that does not read is given up once its connection must end.
+async fn send(
+    connection: &Connection,
+    writer: &mut (dyn AsyncWrite + Send + Sync + Unpin),
+    owed: &[u8],
+) -> io::Result<()> {
+    let giving_up = async {
+        while !connection.is_ending() {
+            connection.wake.notified().await;
+        }
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        biased;
+        written = writer.write_all(owed) => written,
+        () = giving_up => Err(io::ErrorKind::TimedOut.into()),
+    }
+}

@@ -1,0 +1,99 @@
+//! What only a leader does: expires sessions, reaps containers and TTL znodes, admits observers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::proto::SessionId;
+use crate::raft::Leadership;
+use crate::server::Shared;
+use crate::session::Expiry;
+use crate::tree::Draft;
+
+/// Runs until the server stops; does something only while this server leads.
+pub(crate) async fn run(shared: Arc<Shared>, mut heard: mpsc::UnboundedReceiver<Vec<SessionId>>) {
+    let mut leadership = shared.consensus.watch_leadership();
+    loop {
+        let now = *leadership.borrow_and_update();
+        if let Leadership::Mine { term } = now {
+            tracing::info!(term, "leading");
+            tokio::select! {
+                () = lead(&shared, &mut heard) => {}
+                _ = leadership.wait_for(|later| *later != now) => {}
+            }
+            tracing::info!(term, "no longer leading");
+        } else {
+            tokio::select! {
+                changed = leadership.changed() => if changed.is_err() { return },
+                // Touches of an earlier leadership mean nothing.
+                Some(_) = heard.recv() => {}
+            }
+        }
+    }
+}
+
+async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<SessionId>>) {
+    shared.consensus.admit_observers().await;
+    let tick_ms = u64::from(shared.config.tick_ms.max(1));
+    let mut expiry = Expiry::new(tick_ms, shared.clock.monotonic_ms());
+    let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let check = Duration::from_millis(u64::from(shared.config.container.check_interval_ms.max(1)));
+    let mut reap = tokio::time::interval_at(Instant::now() + check, check);
+    reap.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => expire(shared, &mut expiry),
+            Some(sessions) = heard.recv() => touch(shared, &mut expiry, &sessions),
+            _ = reap.tick() => reap_overdue(shared).await,
+        }
+    }
+}
+
+fn touch(shared: &Shared, expiry: &mut Expiry, touched: &[SessionId]) {
+    let now_ms = shared.clock.monotonic_ms();
+    let tree = shared.replica.tree();
+    for id in touched {
+        if let Some(session) = tree.sessions().get(id) {
+            expiry.touch(*id, session.timeout_ms, now_ms);
+        }
+    }
+}
+
+fn expire(shared: &Shared, expiry: &mut Expiry) {
+    // A leader that has lost its quorum may be deposed; it must not end anybody.
+    if !shared.consensus.quorum_is_fresh() {
+        return;
+    }
+    let sessions = shared.replica.view();
+    let sessions = sessions.sessions();
+    let timeouts = sessions
+        .iter()
+        .map(|(id, session)| (id, session.timeout_ms));
+    for id in expiry.tick(timeouts, shared.clock.monotonic_ms()) {
+        let origin = sessions.get(&id).and_then(|session| session.origin);
+        tracing::info!(session = %id, "session expired");
+        shared.consensus.propose_draft(&Draft::Expire {
+            session: id,
+            origin,
+        });
+    }
+}
+
+/// Proposes the removal of what is due, a few a minute at most. What changes meanwhile is found
+/// out when the removal is applied.
+async fn reap_overdue(shared: &Arc<Shared>) {
+    let settings = &shared.config.container;
+    let never_used_ms = settings.never_used_interval_ms_max.map_or(0, i64::from);
+    let due = shared
+        .replica
+        .view()
+        .reapable(shared.clock.wall_ms(), never_used_ms);
+    let pause_ms = 60_000 / u64::from(settings.per_minute_max.max(1));
+    for path in due {
+        shared.consensus.propose_draft(&Draft::Reap { path: &path });
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    }
+}

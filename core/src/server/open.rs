@@ -1,0 +1,199 @@
+//! From a data directory to a log, snapshots and a recovered tree; or to one clear line that says
+//! why not.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::raft::Recovered;
+use crate::server::StartError;
+use crate::server::config::Config;
+use crate::storage::{DataDir, Disk, Identity, Log, LogOptions, OpenError, Snapshots, Standing};
+
+/// Where a damaged log goes when the ensemble can repair this server.
+const DAMAGED: &str = "damaged";
+
+/// Everything on disk, open and locked.
+pub(crate) struct Opened {
+    /// Held as long as the server runs.
+    pub(crate) locks: Vec<DataDir>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) recovered: Recovered,
+    pub(crate) standing: Standing,
+}
+
+/// Opens the directories of `config`. Blocks; not for async threads.
+pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, StartError> {
+    let server_id = config
+        .ensemble
+        .as_ref()
+        .map_or(0, |ensemble| ensemble.my_id.0);
+    let mut locks = vec![DataDir::lock(&config.data_dir)?];
+    if config.log_dir != config.data_dir {
+        locks.push(DataDir::lock(&config.log_dir)?);
+    }
+    warn_of_zookeeper_data(&config.data_dir);
+    let identity = identity(config, &**disk, server_id)?;
+    let mut standing = identity.standing;
+    let (log, snapshots, recovered) = match recover(config, disk) {
+        Ok(recovered) => recovered,
+        Err(error) if may_be_repaired(config, &error) => {
+            let aside = set_aside(config)?;
+            tracing::error!(%error, aside = %aside.display(),
+                "the data is damaged; it was set aside and will be fetched from the other servers");
+            standing = Standing::Returning;
+            Identity {
+                standing,
+                ..identity
+            }
+            .store(&**disk, &config.data_dir)?;
+            recover(config, disk)?
+        }
+        Err(error) => return Err(error),
+    };
+    let has_data = log.state().last.is_some() || recovered.is_some();
+    if standing == Standing::Member && !has_data {
+        return Err(StartError::LogLost {
+            dir: config.log_dir.clone(),
+        });
+    }
+    Ok(Opened {
+        locks,
+        log: Arc::new(log),
+        snapshots: Arc::new(snapshots),
+        recovered: recovered.unwrap_or_else(Recovered::fresh),
+        standing,
+    })
+}
+
+fn identity(config: &Config, disk: &dyn Disk, server_id: u8) -> Result<Identity, StartError> {
+    let fresh = Identity {
+        server_id,
+        standing: Standing::New,
+    };
+    let identity = match Identity::load(disk, &config.data_dir)? {
+        Some(identity) => identity,
+        None => {
+            fresh.store(disk, &config.data_dir)?;
+            fresh
+        }
+    };
+    if identity.server_id == server_id {
+        return Ok(identity);
+    }
+    Err(StartError::OtherServersData {
+        dir: config.data_dir.clone(),
+        theirs: identity.server_id,
+        ours: server_id,
+    })
+}
+
+/// Keeps a new standing before anything depends on it.
+pub(crate) fn stand(config: &Config, disk: &dyn Disk, standing: Standing) -> io::Result<()> {
+    let server_id = config
+        .ensemble
+        .as_ref()
+        .map_or(0, |ensemble| ensemble.my_id.0);
+    Identity {
+        server_id,
+        standing,
+    }
+    .store(disk, &config.data_dir)
+}
+
+fn recover(
+    config: &Config,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Log, Snapshots, Option<Recovered>), StartError> {
+    let mut salt = [0; 8];
+    getrandom::fill(&mut salt).map_err(|error| StartError::Io(io::Error::other(error)))?;
+    let mut options = LogOptions::new(u64::from_ne_bytes(salt));
+    if config.pre_alloc_size_kb > 0 {
+        options.segment_bytes = (config.pre_alloc_size_kb << 10).clamp(1 << 20, 1 << 30);
+    }
+    let log = Log::open(Arc::clone(disk), &config.log_dir, options)?;
+    if let Some(cut) = &log.recovered().cut {
+        tracing::warn!(file = %cut.file.display(), offset = cut.offset, bytes = cut.bytes,
+            "cut a torn tail off the log: it was never acknowledged");
+    }
+    let keep = usize::try_from(config.autopurge_snap_retain_count).unwrap_or(3);
+    let snapshots = Snapshots::open(Arc::clone(disk), &config.data_dir, keep)?;
+    let recovered = newest(&log, &snapshots)?;
+    Ok((log, snapshots, recovered))
+}
+
+/// Loads the newest snapshot that is sound and that the log goes on from.
+fn newest(log: &Log, snapshots: &Snapshots) -> Result<Option<Recovered>, StartError> {
+    let purged = log.state().purged;
+    let mut damage = None;
+    for listed in snapshots.list()? {
+        if purged.is_some_and(|purged| purged.index > listed.id.index) {
+            break;
+        }
+        match listed
+            .file
+            .map_err(io::Error::other)
+            .and_then(|file| Recovered::load(&file))
+        {
+            Ok(recovered) => return Ok(Some(recovered)),
+            Err(error) => {
+                let aside = snapshots.set_aside(listed.id)?;
+                tracing::error!(%error, aside = %aside.display(), "a snapshot is damaged");
+                damage.get_or_insert(error);
+            }
+        }
+    }
+    match (purged, damage) {
+        // The log reaches back to its beginning, so nothing depends on a snapshot.
+        (None, _) => Ok(None),
+        (Some(_), Some(error)) => Err(StartError::SnapshotDamaged(error)),
+        (Some(purged), None) => Err(StartError::SnapshotMissing {
+            index: purged.index,
+        }),
+    }
+}
+
+fn may_be_repaired(config: &Config, error: &StartError) -> bool {
+    let alone = config
+        .ensemble
+        .as_ref()
+        .is_none_or(|ensemble| ensemble.voters().count() < 2);
+    let damaged = matches!(
+        error,
+        StartError::Log(OpenError::Damaged { .. })
+            | StartError::SnapshotDamaged(_)
+            | StartError::SnapshotMissing { .. }
+    );
+    damaged && !alone
+}
+
+/// Moves log and snapshots into a directory of their own, so that somebody may still look at them.
+fn set_aside(config: &Config) -> io::Result<PathBuf> {
+    let aside = (1..u32::MAX)
+        .map(|n| config.data_dir.join(format!("{DAMAGED}-{n}")))
+        .find(|path| !path.exists())
+        .ok_or_else(|| io::Error::other("too many damaged directories"))?;
+    std::fs::create_dir(&aside)?;
+    for dir in [&config.data_dir, &config.log_dir] {
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            if ["log.", "free.", "snapshot."]
+                .iter()
+                .any(|prefix| text.starts_with(prefix))
+            {
+                std::fs::rename(entry.path(), aside.join(&name))?;
+            }
+        }
+    }
+    Ok(aside)
+}
+
+fn warn_of_zookeeper_data(dir: &Path) {
+    if dir.join("version-2").is_dir() {
+        tracing::warn!(dir = %dir.display(),
+            "version-2 in the data directory belongs to Apache ZooKeeper; this server neither reads nor changes it");
+    }
+}

@@ -1,0 +1,69 @@
+//! The border to the library: starting a server and stopping it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use zoowarden::server::Server;
+use zoowarden::server::config::Config;
+
+/// A server that serves.
+pub(crate) struct Running {
+    server: Server,
+}
+
+impl Running {
+    /// Where clients connect, with the port that was really opened.
+    pub(crate) fn client_address(&self) -> SocketAddr {
+        self.server.client_address()
+    }
+
+    /// Where the data lies, absolute.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.server.data_dir()
+    }
+
+    /// Waits until clients are served.
+    pub(crate) async fn ready(&self) -> Result<(), StartError> {
+        self.server
+            .ready()
+            .await
+            .map_err(|error| StartError::new(error.to_string()))
+    }
+
+    /// Waits until the server cannot go on.
+    pub(crate) async fn failed(&self) -> StartError {
+        StartError::new(self.server.failed().await.to_string())
+    }
+
+    /// Stops serving and waits until everything is on disk.
+    pub(crate) async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+/// Starts the server that `config` describes.
+pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
+    match Server::start(config).await {
+        Ok(server) => Ok(Running { server }),
+        Err(error) => Err(StartError::new(error.to_string())),
+    }
+}
+
+/// Why a server could not start or had to stop: one line for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StartError(String);
+
+impl StartError {
+    pub(crate) fn new(what: String) -> Self {
+        Self(what)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}

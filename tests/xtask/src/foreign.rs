@@ -1,0 +1,146 @@
+//! The suites of clients that others wrote: each brought to a server and counted.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use super::Subject;
+use super::process::{Run, root, target};
+use super::report::Outcome;
+use super::server::{self, REFERENCE_CLASSPATH, with_server};
+use super::tally::{self, Tally};
+use super::tools;
+
+/// The version that our `srvr` tells, and that of Debian's ZooKeeper.
+const ZOOWARDEN_SPEAKS: &str = "3.9.3";
+const REFERENCE_SPEAKS: &str = "3.8.0";
+
+/// kazoo's harness puts its servers on fixed ports from an offset on; below the ephemeral range.
+const KAZOO_PORTS: [u16; 4] = [20000, 21000, 22000, 23000];
+const KAZOO_PORT_SPAN: u16 = 30;
+
+/// Past this many failures the rest says nothing new and takes long.
+const KAZOO_FAILURES_MAX: u32 = 20;
+const KAZOO_TEST_SECONDS_MAX: u32 = 120;
+
+/// `tests/interop/libzookeeper/session.c`, compiled and run.
+pub(crate) fn libzookeeper(subject: Subject) -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::COMPILER, tools::LIBZOOKEEPER]) {
+        return missing;
+    }
+    let folder = target().join("interop/libzookeeper");
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        return Outcome::failed(&format!("{}: {error}", folder.display()));
+    }
+    let program = folder.join("session");
+    let flags = ["-Wall", "-Wextra", "-Werror", "-O1", "-DTHREADED", "-o"];
+    let compiled = Run::new("cc")
+        .args(&flags)
+        .args(&[&program])
+        .args(&[
+            "tests/interop/libzookeeper/session.c",
+            "-lzookeeper_mt",
+            "-lpthread",
+        ])
+        .run_check();
+    compiled.and_then(|| {
+        with_server(subject, |server| {
+            Run::new(&program)
+                .args(&[&server.address])
+                .run_tests(tally::of_plain)
+        })
+    })
+}
+
+/// `tests/interop/node/session.js`.
+pub(crate) fn node(subject: Subject) -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::NODE_CLIENT]) {
+        return missing;
+    }
+    with_server(subject, |server| {
+        Run::new("node")
+            .env("NODE_PATH", target().join("interop/node/node_modules"))
+            .args(&["tests/interop/node/session.js", &server.address])
+            .run_tests(tally::of_plain)
+    })
+}
+
+/// `tests/interop/go/session.go`, built against a released go-zk.
+pub(crate) fn go(subject: Subject) -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::GO]) {
+        return missing;
+    }
+    let folder = target().join("interop/go");
+    let program = folder.join("session");
+    let built = Run::new("go")
+        .folder(&root().join("tests/interop/go"))
+        .env("GOPATH", &folder)
+        .env("GOFLAGS", "-mod=readonly -modcacherw")
+        .args(&["build", "-o"])
+        .args(&[&program])
+        .run_check();
+    built.and_then(|| {
+        with_server(subject, |server| {
+            Run::new(&program)
+                .args(&[&server.address])
+                .run_tests(tally::of_plain)
+        })
+    })
+}
+
+/// The suite that kazoo carries, unmodified; `more` goes to pytest.
+pub(crate) fn kazoo(subject: Subject, more: &[String]) -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::KAZOO]) {
+        return missing;
+    }
+    let offset = KAZOO_PORTS
+        .into_iter()
+        .find(|offset| ports_are_free(*offset));
+    let Some(offset) = offset else {
+        return Outcome::failed("no free block of ports for kazoo's servers");
+    };
+    // A server that does not even start would fail each test by its own time limit.
+    let smoke = with_server(subject, |_| Outcome::Ran(Tally::default()));
+    smoke.and_then(|| pytest(offset, subject, more))
+}
+
+fn pytest(offset: u16, subject: Subject, more: &[String]) -> Outcome {
+    let ours = root().join("tests/interop/kazoo");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let run = Run::new(target().join("interop/venv/bin/python"))
+        .folder(&target().join("interop"))
+        .env("PATH", format!("{}:{path}", ours.join("bin").display()))
+        .env("PYTHONPATH", &ours)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONWARNINGS", "ignore")
+        // Runs the tests that kazoo keeps for its own CI, too.
+        .env("CI", "true")
+        .env("ZOOWARDEN_BIN", server::binary())
+        .env("ZOOKEEPER_CLASSPATH", REFERENCE_CLASSPATH)
+        .env("ZOOKEEPER_PORT_OFFSET", offset.to_string())
+        .args(&[
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "zoowarden_skips",
+            "-ra",
+        ])
+        .args(&["--tb=short", "--durations=5"])
+        .args(&[format!("--timeout={KAZOO_TEST_SECONDS_MAX}")])
+        .args(&[format!("--maxfail={KAZOO_FAILURES_MAX}")])
+        .args(&["--pyargs", "kazoo.tests"])
+        .args(more);
+    let run = match subject {
+        Subject::Zoowarden => run.env("ZOOKEEPER_VERSION", ZOOWARDEN_SPEAKS),
+        Subject::Reference => run
+            .env("ZOOKEEPER_VERSION", REFERENCE_SPEAKS)
+            .env("ZOOWARDEN_REFERENCE", "/usr/bin/java")
+            .env("ZOOWARDEN_RUN_SKIPPED", "1"),
+    };
+    run.run_tests(tally::of_pytest)
+}
+
+fn ports_are_free(offset: u16) -> bool {
+    (offset..offset + KAZOO_PORT_SPAN)
+        .all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+}

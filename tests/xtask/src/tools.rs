@@ -1,0 +1,103 @@
+//! What a step needs from the machine, and the commands that bring it.
+
+use std::process::{Command, Stdio};
+
+use super::process;
+use super::report::Outcome;
+
+/// Something that is there or not.
+pub(crate) struct Tool {
+    name: &'static str,
+    is_there: fn() -> bool,
+    /// What to type on Debian to have it.
+    bring: &'static str,
+}
+
+pub(crate) const RUSTFMT: Tool = Tool {
+    name: "rustfmt",
+    is_there: || answers("cargo", &["fmt", "--version"]),
+    bring: "rustup component add rustfmt",
+};
+
+pub(crate) const CLIPPY: Tool = Tool {
+    name: "clippy",
+    is_there: || answers("cargo", &["clippy", "--version"]),
+    bring: "rustup component add clippy",
+};
+
+pub(crate) const JAVA: Tool = Tool {
+    name: "java",
+    is_there: || answers("java", &["-version"]),
+    bring: "apt-get install openjdk-17-jre-headless",
+};
+
+pub(crate) const ZKCLI: Tool = Tool {
+    name: "zkCli.sh",
+    is_there: || std::path::Path::new(super::zkcli::ZKCLI).exists(),
+    bring: "apt-get install zookeeper",
+};
+
+pub(crate) const ZOOKEEPER: Tool = Tool {
+    name: "Apache ZooKeeper",
+    is_there: || std::path::Path::new("/usr/share/java/zookeeper.jar").exists(),
+    bring: "apt-get install libzookeeper-java",
+};
+
+pub(crate) const COMPILER: Tool = Tool {
+    name: "a C compiler",
+    is_there: || answers("cc", &["--version"]),
+    bring: "apt-get install gcc libc6-dev",
+};
+
+pub(crate) const LIBZOOKEEPER: Tool = Tool {
+    name: "libzookeeper_mt",
+    is_there: || std::path::Path::new("/usr/include/zookeeper/zookeeper.h").exists(),
+    bring: "apt-get install libzookeeper-mt-dev",
+};
+
+pub(crate) const KAZOO: Tool = Tool {
+    name: "kazoo and what its tests import",
+    is_there: || process::target().join("interop/venv/bin/pytest").exists(),
+    bring: "apt-get install python3-venv python3-dev gcc\n  \
+            python3 -m venv target/interop/venv\n  \
+            target/interop/venv/bin/pip install -r tests/interop/kazoo/requirements.txt",
+};
+
+pub(crate) const NODE_CLIENT: Tool = Tool {
+    name: "node and node-zookeeper-client",
+    is_there: || {
+        let package = "interop/node/node_modules/node-zookeeper-client";
+        answers("node", &["--version"]) && process::target().join(package).exists()
+    },
+    bring: "apt-get install nodejs npm\n  \
+            npm install --prefix target/interop/node node-zookeeper-client@1.1.3",
+};
+
+pub(crate) const GO: Tool = Tool {
+    name: "go",
+    is_there: || answers("go", &["version"]),
+    bring: "apt-get install golang-go",
+};
+
+/// The step is left out if any of these is not there.
+pub(crate) fn missing(tools: &[Tool]) -> Option<Outcome> {
+    let absent = tools.iter().filter(|tool| !(tool.is_there)());
+    let told: Vec<String> = absent
+        .map(|tool| format!("  {} is not here; get it by\n  {}", tool.name, tool.bring))
+        .collect();
+    if told.is_empty() {
+        return None;
+    }
+    println!("{}", told.join("\n"));
+    Some(Outcome::LeftOut(told.join("\n")))
+}
+
+fn answers(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let quiet = command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
