@@ -1,10 +1,10 @@
 //! What a draft does to the model, and what it answers.
 
 use zoowarden::proto::{
-    Acl, Code, Create, EventKind, Id, MultiOp, MultiOutcome, OpCode, Reply, Request, ServerId,
-    SessionId, Stat, path as paths, perms,
+    Acl, Code, ConnectionId, Create, EventKind, Id, MultiOp, MultiOutcome, OpCode, Reply, Request,
+    ServerId, SessionId, Stat, path as paths, perms,
 };
-use zoowarden::session::{ConnectionId, Origin};
+use zoowarden::session::Origin;
 use zoowarden::tree::{Draft, Lane, Rules};
 
 use crate::acl;
@@ -377,12 +377,10 @@ impl Model {
         create: &Create<'_>,
         events: &mut Events,
     ) -> Result<MultiOutcome, Code> {
-        // With a mode that has no ttl, createTTL is create.
+        // With a mode that has no ttl, createTTL is create. The mode alone makes a container, not
+        // the operation (asked of Apache ZooKeeper 3.8.0).
         let ttl = create.ttl.filter(|_| matches!(create.flags, 5 | 6));
-        let kind = match (at.kind(create.flags, ttl)?, create.op) {
-            (_, OpCode::CreateContainer) => Kind::Container,
-            (kind, _) => kind,
-        };
+        let kind = at.kind(create.flags, ttl)?;
         let (path, stat) = self.create(at, create, kind, events)?;
         let is_plain = matches!(create.op, OpCode::Create | OpCode::CreateTtl)
             && matches!(kind, Kind::Persistent | Kind::Ephemeral(_));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
-use zoowarden::proto::{Acl, OpCode, ServerId, SessionId, Writer};
-use zoowarden::session::ConnectionId;
+use zoowarden::proto::{Acl, ConnectionId, OpCode, ServerId, SessionId, Writer};
+
 use zoowarden::tree::{Draft, Lane, Rules, Tree};
 
 const SESSION: SessionId = SessionId(7);

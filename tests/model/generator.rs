@@ -6,8 +6,8 @@
 
 use bytes::BytesMut;
 use fastrand::Rng;
-use zoowarden::proto::{Code, OpCode, Request, ServerId, SessionId, Writer};
-use zoowarden::session::{ConnectionId, Origin};
+use zoowarden::proto::{Code, ConnectionId, OpCode, Request, ServerId, SessionId, Writer};
+use zoowarden::session::Origin;
 use zoowarden::tree::{Draft, Lane, Rules};
 
 use crate::pieces;

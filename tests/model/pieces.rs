@@ -136,8 +136,8 @@ pub(crate) fn acl(rng: &mut Rng, w: &mut Writer<'_>) {
         63 => {
             w.length(1);
             w.i32(perms::ALL);
-            let parts = [None, Some(&b"world"[..])];
-            w.buffer(parts[rng.usize(..2)]);
+            let schemes = [None, Some(&b"world"[..]), Some(b"auth")];
+            w.buffer(schemes[rng.usize(..schemes.len())]);
             w.buffer(None);
         }
         roll => {
