@@ -109,8 +109,11 @@ impl Round {
             .snap_size_limit_kb
             .map_or(u64::MAX, |kb| kb << 10);
         let (_, applied) = shared.consensus.indexes();
+        // A large tree is not written out again for a few changes: what goes into snapshots stays
+        // within twice of what goes into the log.
+        let tree_bytes = shared.replica.tree().approximate_data_size();
         let due = self.grown >= limit.min(LOG_BYTES_BEFORE_SNAPSHOT)
-            || changes >= i64::from(shared.config.snap_count);
+            || (changes >= i64::from(shared.config.snap_count) && self.grown * 2 >= tree_bytes);
         if due && applied > self.asked.applied {
             self.asked = Asked { zxid, applied };
             self.grown = 0;
