@@ -65,3 +65,14 @@ impl fmt::Display for ServerId {
         write!(f, "{}", self.0)
     }
 }
+
+/// A server's number for one of its client connections, unique across its restarts. No protocol
+/// message carries it; it stands here because every room speaks of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

@@ -26,7 +26,7 @@ pub use connect::{ConnectRequest, ConnectResponse, PASSWORD_BYTES};
 pub use data::{Acl, Id, Stat, perms};
 pub use event::{EventKind, Notification};
 pub use frame::{FrameError, Frames, reply_frame};
-pub use ids::{ServerId, SessionId, Xid, Zxid};
+pub use ids::{ConnectionId, ServerId, SessionId, Xid, Zxid};
 pub use multi::{MultiOp, MultiOutcome, ReadOp, ReadOutcome};
 pub use reply::{ClientInfo, Reply};
 pub use request::{AddWatchMode, Create, OpCode, Request, SetWatches, WatcherType};

@@ -157,7 +157,7 @@ pub struct Create<'a> {
     pub path: Text<'a>,
     /// Null and empty differ and both are kept.
     pub data: Option<&'a [u8]>,
-    /// `None` when an entry has a null part, which answers InvalidACL.
+    /// `None` when an entry has a null scheme, which answers InvalidACL.
     pub acl: Option<Vec<Acl>>,
     /// The create mode's number.
     pub flags: i32,
@@ -341,83 +341,96 @@ impl<'a> Request<'a> {
     /// ZooKeeper does.
     pub fn decode(op: OpCode, body: &'a [u8]) -> Result<Request<'a>, Malformed> {
         let r = &mut Reader::new(body);
-        Ok(match op {
-            OpCode::Create | OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl => {
-                Request::Create(Create::decode(op, r)?)
-            }
-            OpCode::Delete => Request::Delete {
-                path: r.text()?,
-                version: r.i32()?,
-            },
-            OpCode::Exists => Request::Exists {
-                path: r.text()?,
-                watch: r.bool()?,
-            },
-            OpCode::GetData => Request::GetData {
-                path: r.text()?,
-                watch: r.bool()?,
-            },
-            OpCode::SetData => Request::SetData {
-                path: r.text()?,
-                data: r.buffer()?,
-                version: r.i32()?,
-            },
-            OpCode::GetAcl => Request::GetAcl { path: r.text()? },
-            OpCode::SetAcl => Request::SetAcl {
-                path: r.text()?,
-                acl: Acl::decode_list(r)?,
-                version: r.i32()?,
-            },
-            OpCode::GetChildren => Request::GetChildren {
-                path: r.text()?,
-                watch: r.bool()?,
-            },
-            OpCode::GetChildren2 => Request::GetChildren2 {
-                path: r.text()?,
-                watch: r.bool()?,
-            },
-            OpCode::Sync => Request::Sync { path: r.text()? },
-            OpCode::Ping => Request::Ping,
-            OpCode::Check => Request::Check {
-                path: r.text()?,
-                version: r.i32()?,
-            },
-            OpCode::Multi => Request::Multi(MultiOp::decode_all(r)?),
-            OpCode::MultiRead => Request::MultiRead(ReadOp::decode_all(r)?),
-            OpCode::Reconfig => Request::Reconfig,
-            OpCode::CheckWatches => Request::CheckWatches {
-                path: r.text()?,
-                kind: WatcherType::decode(r)?,
-            },
-            OpCode::RemoveWatches => Request::RemoveWatches {
-                path: r.text()?,
-                kind: WatcherType::decode(r)?,
-            },
-            OpCode::Auth => {
-                let _type = r.i32()?;
-                Request::Auth {
-                    scheme: r.text()?,
-                    auth: r.buffer()?.unwrap_or_default(),
-                }
-            }
-            OpCode::SetWatches | OpCode::SetWatches2 => {
-                Request::SetWatches(SetWatches::decode(op, r)?)
-            }
-            OpCode::Sasl => Request::Sasl {
-                token: r.buffer()?.unwrap_or_default(),
-            },
-            OpCode::GetEphemerals => Request::GetEphemerals {
-                prefix: r.text_or_null()?,
-            },
-            OpCode::GetAllChildrenNumber => Request::GetAllChildrenNumber { path: r.text()? },
-            OpCode::AddWatch => Request::AddWatch {
-                path: r.text()?,
-                mode: add_watch_mode(r)?,
-            },
-            OpCode::WhoAmI => Request::WhoAmI,
-            OpCode::CloseSession => Request::CloseSession,
-        })
+        if op.is_write() {
+            decode_write(op, r)
+        } else {
+            decode_read(op, r)
+        }
     }
+}
+
+fn decode_write<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malformed> {
+    Ok(match op {
+        OpCode::Create | OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl => {
+            Request::Create(Create::decode(op, r)?)
+        }
+        OpCode::Delete => Request::Delete {
+            path: r.text()?,
+            version: r.i32()?,
+        },
+        OpCode::SetData => Request::SetData {
+            path: r.text()?,
+            data: r.buffer()?,
+            version: r.i32()?,
+        },
+        OpCode::SetAcl => Request::SetAcl {
+            path: r.text()?,
+            acl: Acl::decode_list(r)?,
+            version: r.i32()?,
+        },
+        OpCode::Check => Request::Check {
+            path: r.text()?,
+            version: r.i32()?,
+        },
+        OpCode::Multi => Request::Multi(MultiOp::decode_all(r)?),
+        OpCode::Reconfig => Request::Reconfig,
+        OpCode::CloseSession => Request::CloseSession,
+        _ => return Err(Malformed("not a write")),
+    })
+}
+
+fn decode_read<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malformed> {
+    Ok(match op {
+        OpCode::Exists => Request::Exists {
+            path: r.text()?,
+            watch: r.bool()?,
+        },
+        OpCode::GetData => Request::GetData {
+            path: r.text()?,
+            watch: r.bool()?,
+        },
+        OpCode::GetAcl => Request::GetAcl { path: r.text()? },
+        OpCode::GetChildren => Request::GetChildren {
+            path: r.text()?,
+            watch: r.bool()?,
+        },
+        OpCode::GetChildren2 => Request::GetChildren2 {
+            path: r.text()?,
+            watch: r.bool()?,
+        },
+        OpCode::Sync => Request::Sync { path: r.text()? },
+        OpCode::Ping => Request::Ping,
+        OpCode::MultiRead => Request::MultiRead(ReadOp::decode_all(r)?),
+        OpCode::CheckWatches => Request::CheckWatches {
+            path: r.text()?,
+            kind: WatcherType::decode(r)?,
+        },
+        OpCode::RemoveWatches => Request::RemoveWatches {
+            path: r.text()?,
+            kind: WatcherType::decode(r)?,
+        },
+        OpCode::Auth => {
+            let _type = r.i32()?;
+            Request::Auth {
+                scheme: r.text()?,
+                auth: r.buffer()?.unwrap_or_default(),
+            }
+        }
+        OpCode::SetWatches | OpCode::SetWatches2 => Request::SetWatches(SetWatches::decode(op, r)?),
+        OpCode::Sasl => Request::Sasl {
+            token: r.buffer()?.unwrap_or_default(),
+        },
+        OpCode::GetEphemerals => Request::GetEphemerals {
+            prefix: r.text_or_null()?,
+        },
+        OpCode::GetAllChildrenNumber => Request::GetAllChildrenNumber { path: r.text()? },
+        OpCode::AddWatch => Request::AddWatch {
+            path: r.text()?,
+            mode: add_watch_mode(r)?,
+        },
+        OpCode::WhoAmI => Request::WhoAmI,
+        _ => return Err(Malformed("not a read")),
+    })
 }
 
 fn add_watch_mode(r: &mut Reader<'_>) -> Result<AddWatchMode, Malformed> {

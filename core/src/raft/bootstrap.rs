@@ -43,8 +43,8 @@ impl Consensus {
             (_, true) => self.elect_if_alone().await?,
             (_, false) if self.must_return().await => {
                 stand(Standing::Returning)?;
-                tracing::warn!(
-                    "this server has no log, but its ensemble has: it catches up before it votes"
+                tracing::info!(
+                    "the ensemble has a log, this server none: it catches up before it votes"
                 );
                 self.catch_up_without_a_vote().await;
             }
@@ -163,7 +163,7 @@ impl Consensus {
             match self.raft.add_learner(id, node, false).await {
                 Ok(_) => tracing::info!(observer = observer.0, "observer admitted"),
                 Err(error) => {
-                    tracing::warn!(observer = observer.0, %error, "observer not admitted")
+                    tracing::warn!(observer = observer.0, %error, "observer not admitted");
                 }
             }
         }

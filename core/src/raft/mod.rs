@@ -318,11 +318,6 @@ impl Consensus {
         self.proposer.push_draft(draft);
     }
 
-    /// Drafts of this server that it has not applied yet.
-    pub fn proposals_in_flight(&self) -> u64 {
-        self.proposer.backlog().2
-    }
-
     /// Reports sessions heard of to the leader, whoever it is. Dropped when nobody leads: the
     /// next report comes soon.
     pub fn report_touched(&self, sessions: Vec<SessionId>) {

@@ -7,7 +7,7 @@
 //! membership:  configs vector<vector<u64>> · members vector<u64, text>
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use openraft::impls::leader_id_std;
@@ -185,9 +185,4 @@ pub(crate) fn first_membership(voters: &BTreeMap<u64, String>) -> BTreeMap<u64, 
         .iter()
         .map(|(id, addr)| (*id, BasicNode { addr: addr.clone() }))
         .collect()
-}
-
-/// The voters of a membership, of both halves of a joint one.
-pub(crate) fn voters(membership: &Membership) -> BTreeSet<u64> {
-    membership.voter_ids().collect()
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::proto::ConnectionId;
 use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
 use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica};
-use crate::session::{ConnectionId, Origin};
+use crate::session::Origin;
 use crate::tree::{Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tree, acl};
 
 /// How far this server's own lane came by a batch.

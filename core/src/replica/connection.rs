@@ -9,11 +9,12 @@ use bytes::BytesMut;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+use crate::proto::ConnectionId;
 use crate::proto::{
     Code, ConnectResponse, EventKind, Id, Notification, OpCode, PASSWORD_BYTES, Reply, SessionId,
     Xid, Zxid, reply_frame,
 };
-use crate::session::{ConnectionId, Pipeline};
+use crate::session::Pipeline;
 
 /// Why a connection ends. The client sees the socket close, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

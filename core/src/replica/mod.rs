@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
+use crate::proto::ConnectionId;
 use crate::proto::{SessionId, Zxid};
-use crate::session::ConnectionId;
 use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 
@@ -132,11 +132,6 @@ impl Replica {
             .collect::<Vec<_>>();
         all.sort_by_key(|connection| connection.id());
         all
-    }
-
-    /// How many are connected now.
-    pub fn connection_count(&self) -> usize {
-        self.connections.lock().len()
     }
 
     /// A client says it owns `session`: any other connection of this server that is attached to

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::proto::{ClientInfo, Code, OpCode, Reader, Reply, Request, Xid, Zxid};
+use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
 use crate::replica::{Connection, Ending, Replica};
 use crate::session::{Held, Step, Written};
@@ -94,7 +94,7 @@ impl Replica {
         }
         let tree = self.tree.read();
         let mut state = connection.lock();
-        while let Some(step) = state.pipeline.next() {
+        while let Some(step) = state.pipeline.next_step() {
             self.take(&tree, connection, &mut state, step, now_us, &mut effects);
         }
         effects
@@ -284,9 +284,9 @@ fn needs_room(request: &Request<'_>) -> bool {
     )
 }
 
-/// The identities of a connection as it may know them: of a digest only the user.
-fn who_am_i(identities: &[crate::proto::Id]) -> Vec<ClientInfo<'_>> {
-    identities
+/// The identities of a connection as it may know them, by scheme: of a digest only the user.
+fn who_am_i(identities: &[Id]) -> Vec<ClientInfo<'_>> {
+    let mut infos = identities
         .iter()
         .map(|identity| {
             let user = match &*identity.scheme {
@@ -299,5 +299,7 @@ fn who_am_i(identities: &[crate::proto::Id]) -> Vec<ClientInfo<'_>> {
                 user,
             }
         })
-        .collect()
+        .collect::<Vec<_>>();
+    infos.sort_by_key(|info| info.scheme);
+    infos
 }

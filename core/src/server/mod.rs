@@ -41,12 +41,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
+use crate::proto::ConnectionId;
 use crate::proto::ServerId;
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{DigestSettings, Ending, Replica, Settings};
 use crate::server::config::{Config, HostPort, Role};
 use crate::server::limits::Limits;
-use crate::session::ConnectionId;
 use crate::storage::{DataDir, Disk, Log, RealDisk};
 use crate::tree::Rules;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::proto::ConnectionId;
 use crate::raft::Leadership;
 use crate::server::Shared;
-use crate::session::ConnectionId;
 
 /// Pause before a round that found no leader is repeated.
 pub(crate) const RETRY: Duration = Duration::from_millis(5);

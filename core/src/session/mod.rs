@@ -7,9 +7,7 @@ mod expiry;
 mod pipeline;
 mod table;
 
-use std::fmt;
-
-use crate::proto::ServerId;
+use crate::proto::{ConnectionId, ServerId};
 
 pub use expiry::Expiry;
 pub use pipeline::{Held, Pipeline, Step, Written};
@@ -23,14 +21,4 @@ pub struct Origin {
     pub server: ServerId,
     /// The server's number for it; never used twice, not even after a restart.
     pub connection: ConnectionId,
-}
-
-/// A server's number for one of its client connections, unique across its restarts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
 }

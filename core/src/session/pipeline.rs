@@ -10,7 +10,7 @@
 //!
 //! Call `arrive` for each request in the order of the socket. When a write of this connection is
 //! about to be applied, run what `before_write` gives, apply, then call `written` and push the
-//! reply. When a read index is reached, call `synced`. After both, run what `next` gives until it
+//! reply. When a read index is reached, call `synced`. After both, run what `next_step` gives until it
 //! gives nothing.
 //!
 //! Invariants: replies leave in the order of arrival. A read sees every write ahead of it and none
@@ -162,7 +162,7 @@ impl Pipeline {
 
     /// What can move on now: a read with nothing ahead of it, a sync whose turn has come, and
     /// after that what waited behind it.
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn next_step(&mut self) -> Option<Step> {
         match self.slots.front()? {
             Slot::Waiting(held) if !held.op.is_write() && held.op != OpCode::Sync => {
                 self.before_write().map(Step::Run)
@@ -220,6 +220,7 @@ mod tests {
             op,
             body: Bytes::new(),
             identities: Arc::new([]),
+            arrived_us: 0,
         }
     }
 
@@ -249,7 +250,7 @@ mod tests {
                 _ => shown.extend(pipeline.arrive(held(letter, place)).as_ref().map(show)),
             }
             if matches!(letter, 'A' | 'I') {
-                while let Some(step) = pipeline.next() {
+                while let Some(step) = pipeline.next_step() {
                     shown.push(show(&step));
                 }
             }

@@ -153,8 +153,8 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::ConnectionId;
     use crate::proto::ServerId;
-    use crate::session::ConnectionId;
 
     const ONE: SessionId = SessionId(1);
     const TWO: SessionId = SessionId(2);

@@ -1,8 +1,8 @@
 //! The durable Raft log, with the vote in the same stream.
 //!
-//! What lives here: the public face of the log, the queue between its callers and its one I/O
-//! thread, and reading. What does not: how records reach the disk (`writer.rs`), how they are found
-//! again (`recovery.rs`).
+//! What lives here: the public face of the log. What does not: the queue between its callers and
+//! its one I/O thread (`queue.rs`), how records reach the disk (`writer.rs`), how they are found
+//! again (`recovery.rs`) and read (`reader.rs`).
 //!
 //! ```text
 //!   append, save_vote, truncate_after, purge          read
@@ -19,31 +19,23 @@
 //!
 //! Lock order: `Shared::inner` is the only lock; no file operation and no `done` runs under it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::disk::Disk;
-use super::index::{Cache, Index, Slot};
-use super::record::{HEADER_BYTES, Header, Kind, record_bytes};
+use super::queue::{Shared, Work};
 use super::recovery;
-use super::segment::Segment;
 use super::writer::Writer;
 
 /// The longest payload of an entry.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 /// The longest encoded vote.
 pub const VOTE_BYTES_MAX: usize = 1024;
-/// What one read takes from the disk at a time, unless a single entry is longer.
-const READ_BYTES_MAX: u64 = 4 << 20;
-/// What one group takes from the queue, unless a single operation is longer.
-const GROUP_BYTES_MAX: usize = 4 << 20;
 
 /// Term and index of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -99,7 +91,7 @@ impl LogState {
 
     /// The index after the last entry; zero if the log never had one.
     pub(super) fn next_index(&self) -> u64 {
-        self.last.map_or(0, |id| id.index + 1)
+        self.last.map_or(0, |id| id.index.saturating_add(1))
     }
 }
 
@@ -211,66 +203,6 @@ pub struct LogStats {
     pub running_micros: Option<u64>,
 }
 
-pub(super) enum Work {
-    Append(Vec<Entry>),
-    Vote(Bytes),
-    Truncate(Option<EntryId>),
-    Purge(EntryId),
-    /// Nothing to write; the caller broke the contract and learns so in its turn.
-    Refuse(io::Error),
-}
-
-impl Work {
-    /// Bytes of its records.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Work::Append(entries) => entries
-                .iter()
-                .map(|entry| record_bytes(entry.payload.len()))
-                .sum(),
-            Work::Vote(vote) => record_bytes(vote.len()),
-            Work::Truncate(_) | Work::Purge(_) => HEADER_BYTES,
-            Work::Refuse(_) => 0,
-        }
-    }
-}
-
-pub(super) struct Op {
-    pub(super) ticket: u64,
-    pub(super) work: Work,
-    pub(super) done: Done,
-}
-
-/// What the I/O thread writes with one call.
-pub(super) struct Group {
-    pub(super) ops: Vec<Op>,
-    pub(super) bytes: usize,
-    /// Saved since the last group.
-    pub(super) committed: Option<EntryId>,
-}
-
-pub(super) struct Inner {
-    pub(super) state: LogState,
-    pub(super) cache: Cache,
-    pub(super) index: Index,
-    pub(super) segments: BTreeMap<u64, Arc<Segment>>,
-    pub(super) space: Space,
-    pub(super) stats: LogStats,
-    pub(super) busy_since: Option<Instant>,
-    queue: VecDeque<Op>,
-    ticket_last: u64,
-    committed_unwritten: bool,
-    failure: Option<Failure>,
-    closing: bool,
-    /// The I/O thread waits and needs waking.
-    waiting: bool,
-}
-
-pub(super) struct Shared {
-    inner: Mutex<Inner>,
-    wake: Condvar,
-}
-
 /// The durable log. All calls may come from any thread; their order is the order of the log.
 pub struct Log {
     shared: Arc<Shared>,
@@ -303,25 +235,12 @@ impl Log {
         options: LogOptions,
     ) -> Result<(Log, Writer), OpenError> {
         let recovery = recovery::recover(disk.as_ref(), dir, &options)?;
-        let recovered = recovery.recovered.clone();
-        let shared = Arc::new(Shared {
-            inner: Mutex::new(Inner {
-                cache: Cache::new(recovery.state.next_index(), options.cache_bytes),
-                state: recovery.state.clone(),
-                index: recovery.index,
-                segments: recovery.segments,
-                space: Space::Enough,
-                stats: LogStats::default(),
-                busy_since: None,
-                queue: VecDeque::new(),
-                ticket_last: 0,
-                committed_unwritten: false,
-                failure: None,
-                closing: false,
-                waiting: false,
-            }),
-            wake: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(&recovery.state, options.cache_bytes));
+        let mut inner = shared.lock();
+        inner.index = recovery.index;
+        inner.segments = recovery.segments;
+        drop(inner);
+        let recovered = recovery.recovered;
         let mut writer = Writer::new(
             shared.clone(),
             disk,
@@ -331,14 +250,16 @@ impl Log {
             recovery.chain,
             recovery.tail,
         );
-        writer.begin().map_err(|error| OpenError::Io {
+        let io = |error| OpenError::Io {
             dir: dir.to_owned(),
             error,
-        })?;
+        };
+        writer.begin().map_err(io)?;
+        let thread = Mutex::new(None);
         Ok((
             Log {
                 shared,
-                thread: Mutex::new(None),
+                thread,
                 recovered,
             },
             writer,
@@ -369,9 +290,7 @@ impl Log {
     /// Notes what is committed. It reaches the disk with the next write or when the log is idle;
     /// a crash may lose it.
     pub fn save_committed(&self, id: EntryId) {
-        let mut inner = self.shared.lock();
-        inner.state.commit(Some(id));
-        inner.committed_unwritten = true;
+        self.shared.save_committed(id);
     }
 
     /// Removes all entries after `last`, which must be in the log or the purged one; with `None`
@@ -409,24 +328,22 @@ impl Log {
 
     /// Counters.
     pub fn stats(&self) -> LogStats {
-        let inner = self.shared.lock();
-        let running = inner.busy_since.map(|since| micros(since.elapsed()));
-        LogStats {
-            running_micros: running,
-            ..inner.stats
-        }
+        self.shared.stats()
     }
 
     /// The error that poisoned the log, if one did.
     pub fn failure(&self) -> Option<io::Error> {
-        self.shared.lock().failure.as_ref().map(Failure::error)
+        self.shared.failure()
     }
 
-    /// Writes what is queued, ends the I/O thread and waits for it. Later writes are refused. Must
-    /// not be called from a [`Done`].
+    /// Writes what is queued, ends the I/O thread and waits for it. Later writes are refused.
     pub fn close(&self) {
         self.shared.close();
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        // A done that drops the last handle of the log runs on the thread itself.
+        let joinable =
+            |thread: &JoinHandle<()>| thread.thread().id() != std::thread::current().id();
+        if let Some(thread) = thread.filter(joinable) {
             // The thread has nothing to say that the poisoned log does not say already.
             drop(thread.join());
         }
@@ -436,364 +353,15 @@ impl Log {
     /// fit into `bytes_max` bytes of payload, but at least one if there is one.
     ///
     /// # Errors
-    /// `NotFound` if `from` is purged, `InvalidData` if a record on the disk fails its checksum,
-    /// and whatever the disk says.
+    /// `NotFound` if `from` is purged or below the first entry ever, `InvalidData` if a record on
+    /// the disk fails its checksum, and whatever the disk says.
     pub fn read(&self, from: u64, to_exclusive: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let next = from + entries.len() as u64;
-            let room = Room {
-                bytes_left: bytes_max.saturating_sub(bytes),
-                force: next == from,
-            };
-            let found = match self.shared.plan(next, to_exclusive, room)? {
-                Plan::Nothing => return Ok(entries),
-                Plan::Cached(found) => found,
-                Plan::Stored(segment, slots) => read_stored(&segment, next, &slots)
-                    .map_err(|error| self.shared.explain(next, error))?,
-            };
-            bytes += found.iter().map(|entry| entry.payload.len()).sum::<usize>();
-            entries.extend(found);
-        }
+        self.shared.read(from, to_exclusive, bytes_max)
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// How much a reader still takes.
-#[derive(Clone, Copy)]
-struct Room {
-    bytes_left: usize,
-    /// The next entry is taken whatever its size.
-    force: bool,
-}
-
-impl Room {
-    fn take(&mut self, payload_bytes: usize) -> bool {
-        let fits = self.force || payload_bytes <= self.bytes_left;
-        self.force = false;
-        self.bytes_left = self.bytes_left.saturating_sub(payload_bytes);
-        fits
-    }
-}
-
-enum Plan {
-    Nothing,
-    Cached(Vec<Entry>),
-    Stored(Arc<Segment>, Vec<Slot>),
-}
-
-/// Reads neighbouring records with one call and checks each.
-fn read_stored(segment: &Segment, from: u64, slots: &[Slot]) -> io::Result<Vec<Entry>> {
-    let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
-        return Ok(Vec::new());
-    };
-    let start = first.offset();
-    let mut buffer = vec![0; (last.end() - start) as usize];
-    let read = segment.file.read_at(&mut buffer, start)?;
-    buffer.truncate(read);
-    let buffer = Bytes::from(buffer);
-    let mut entries = Vec::with_capacity(slots.len());
-    for (index, slot) in (from..).zip(slots) {
-        let at = (slot.offset() - start) as usize;
-        let payload = at + HEADER_BYTES..at + HEADER_BYTES + slot.payload_bytes as usize;
-        let header = Header::decode(buffer.get(at..).unwrap_or_default(), segment.salt);
-        let whole = header.filter(|header| {
-            let bytes = buffer.get(payload.clone()).unwrap_or_default();
-            header.kind == Kind::Entry
-                && header.id.index == index
-                && header.payload_is_whole(bytes, segment.salt)
-        });
-        let Some(header) = whole else {
-            let (file, offset) = (segment.path.display(), slot.offset());
-            let what = format!("entry {index} is damaged: {file}, byte {offset}");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        };
-        entries.push(Entry {
-            id: header.id,
-            payload: buffer.slice(payload),
-        });
-    }
-    Ok(entries)
-}
-
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
-    }
-
-    fn enqueue(&self, work: Work, done: Done) {
-        let mut inner = self.lock();
-        if let Some(error) = inner.refusal() {
-            drop(inner);
-            return done(Err(error));
-        }
-        let work = match inner.check(&work) {
-            Ok(()) => work,
-            Err(what) => Work::Refuse(io::Error::new(io::ErrorKind::InvalidInput, what)),
-        };
-        inner.ticket_last += 1;
-        inner.apply(&work);
-        inner.stats.queued += 1;
-        inner.stats.queued_bytes += work.bytes() as u64;
-        let ticket = inner.ticket_last;
-        inner.queue.push_back(Op { ticket, work, done });
-        // Woken once per batch: a busy thread looks at the queue again by itself.
-        if std::mem::take(&mut inner.waiting) {
-            self.wake.notify_one();
-        }
-    }
-
-    /// Everything queued, up to a bound; `None` if nothing is.
-    pub(super) fn take_group(&self) -> Option<Group> {
-        let mut inner = self.lock();
-        let mut group = Group {
-            ops: Vec::new(),
-            bytes: 0,
-            committed: None,
-        };
-        while let Some(op) = inner.queue.front() {
-            let bytes = op.work.bytes();
-            if !group.ops.is_empty() && group.bytes + bytes > GROUP_BYTES_MAX {
-                break;
-            }
-            group.bytes += bytes;
-            group.ops.extend(inner.queue.pop_front());
-        }
-        if group.ops.is_empty() {
-            return None;
-        }
-        group.committed = inner.take_committed();
-        inner.busy_since = Some(Instant::now());
-        Some(group)
-    }
-
-    /// What was saved as committed and is not on the disk.
-    pub(super) fn take_committed(&self) -> Option<EntryId> {
-        self.lock().take_committed()
-    }
-
-    /// Waits for work, the end of the log, or the deadline.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Wake {
-        let mut inner = self.lock();
-        loop {
-            if !inner.queue.is_empty() {
-                return Wake::Work;
-            }
-            if inner.closing {
-                return Wake::Close;
-            }
-            inner.waiting = true;
-            let Some(deadline) = deadline else {
-                self.wake.wait(&mut inner);
-                continue;
-            };
-            if self.wake.wait_until(&mut inner, deadline).timed_out() && inner.queue.is_empty() {
-                inner.waiting = false;
-                return Wake::Deadline;
-            }
-        }
-    }
-
-    fn close(&self) {
-        let mut inner = self.lock();
-        inner.closing = true;
-        self.wake.notify_one();
-    }
-
-    /// Poisons the log and fails everything queued, `group` first.
-    pub(super) fn poison(&self, error: &io::Error, group: Vec<Op>) {
-        let failure = Failure::new(error);
-        let mut inner = self.lock();
-        inner.failure = Some(failure.clone());
-        inner.busy_since = None;
-        inner.stats.queued = 0;
-        inner.stats.queued_bytes = 0;
-        let queued = std::mem::take(&mut inner.queue);
-        drop(inner);
-        for op in group.into_iter().chain(queued) {
-            (op.done)(Err(failure.error()));
-        }
-    }
-
-    fn plan(&self, next: u64, to_exclusive: u64, mut room: Room) -> io::Result<Plan> {
-        let inner = self.lock();
-        if let Some(failure) = &inner.failure {
-            return Err(failure.error());
-        }
-        let to = to_exclusive.min(inner.state.next_index());
-        if next >= to {
-            return Ok(Plan::Nothing);
-        }
-        if inner.is_purged(next) {
-            return Err(purged(next));
-        }
-        let cached = inner.cache.first().max(next);
-        if cached == next {
-            let range = (next..to).map_while(|index| inner.cache.get(index));
-            let found: Vec<Entry> = range
-                .take_while(|entry| room.take(entry.payload.len()))
-                .cloned()
-                .collect();
-            return Ok(if found.is_empty() {
-                Plan::Nothing
-            } else {
-                Plan::Cached(found)
-            });
-        }
-        let slots = (next..to.min(cached)).map_while(|index| inner.index.get(index));
-        let mut run: Vec<Slot> = Vec::new();
-        for slot in slots {
-            let first = *run.first().unwrap_or(&slot);
-            let far = slot.end() - first.offset() > READ_BYTES_MAX && !run.is_empty();
-            if slot.segment != first.segment || far || !room.take(slot.payload_bytes as usize) {
-                break;
-            }
-            run.push(slot);
-        }
-        match run
-            .first()
-            .and_then(|slot| inner.segments.get(&slot.segment))
-        {
-            Some(segment) => Ok(Plan::Stored(segment.clone(), run)),
-            // Nothing was taken although one entry always is: its slot is missing.
-            None if room.force => Err(io::Error::other(format!("entry {next} has no place"))),
-            None => Ok(Plan::Nothing),
-        }
-    }
-
-    /// A record that fails because its segment was purged and recycled meanwhile is no damage.
-    fn explain(&self, index: u64, error: io::Error) -> io::Error {
-        if self.lock().is_purged(index) {
-            purged(index)
-        } else {
-            error
-        }
-    }
-}
-
-/// Why the I/O thread goes on.
-pub(super) enum Wake {
-    Work,
-    Deadline,
-    Close,
-}
-
-impl Inner {
-    fn take_committed(&mut self) -> Option<EntryId> {
-        if std::mem::take(&mut self.committed_unwritten) {
-            self.state.committed
-        } else {
-            None
-        }
-    }
-
-    fn is_purged(&self, index: u64) -> bool {
-        self.state
-            .purged
-            .is_some_and(|purged| index <= purged.index)
-    }
-
-    fn refusal(&self) -> Option<io::Error> {
-        if let Some(failure) = &self.failure {
-            return Some(failure.error());
-        }
-        self.closing.then(|| io::Error::other("the log is closed"))
-    }
-
-    /// The contract of each operation; what breaks it must not reach the disk.
-    fn check(&self, work: &Work) -> Result<(), String> {
-        match work {
-            Work::Append(entries) => self.check_append(entries),
-            Work::Vote(vote) if vote.len() > VOTE_BYTES_MAX => Err(format!(
-                "a vote of {} bytes is longer than {VOTE_BYTES_MAX}",
-                vote.len()
-            )),
-            Work::Truncate(Some(last)) => {
-                let too_late = last.index >= self.state.next_index();
-                let purged = self
-                    .state
-                    .purged
-                    .is_some_and(|purged| last.index < purged.index);
-                if too_late || purged {
-                    return Err(format!("entry {} is not in the log", last.index));
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_append(&self, entries: &[Entry]) -> Result<(), String> {
-        let mut expected = self.state.last.map(|last| last.index + 1);
-        for Entry { id, payload } in entries {
-            if expected.is_some_and(|expected| expected != id.index) {
-                return Err(format!("entry {} does not follow the last one", id.index));
-            }
-            if payload.len() > PAYLOAD_BYTES_MAX {
-                return Err(format!(
-                    "entry {} is longer than {PAYLOAD_BYTES_MAX}",
-                    id.index
-                ));
-            }
-            expected = Some(id.index + 1);
-        }
-        Ok(())
-    }
-
-    /// Makes an operation visible.
-    fn apply(&mut self, work: &Work) {
-        match work {
-            Work::Append(entries) => {
-                for entry in entries {
-                    self.cache.push(self.ticket_last, entry.clone());
-                    self.state.last = Some(entry.id);
-                }
-            }
-            Work::Vote(vote) => self.state.vote = Some(vote.clone()),
-            Work::Truncate(last) => {
-                self.state.truncate(*last);
-                self.cache.truncate(self.state.next_index());
-            }
-            Work::Purge(upto) => {
-                self.state.purge(*upto);
-                let next = self.state.next_index();
-                self.cache.purge(upto.index.saturating_add(1), next);
-            }
-            Work::Refuse(_) => {}
-        }
-    }
-}
-
-fn purged(index: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("entry {index} is purged"))
-}
-
-pub(super) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// An I/O error that can be given to many.
-#[derive(Clone)]
-struct Failure {
-    kind: io::ErrorKind,
-    what: String,
-}
-
-impl Failure {
-    fn new(error: &io::Error) -> Failure {
-        Failure {
-            kind: error.kind(),
-            what: error.to_string(),
-        }
-    }
-
-    fn error(&self) -> io::Error {
-        io::Error::new(self.kind, format!("the log failed: {}", self.what))
     }
 }

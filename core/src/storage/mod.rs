@@ -8,8 +8,8 @@
 //! ```text
 //!   <data>/lock       held by the running server        directory.rs
 //!   <data>/identity   who this server is                directory.rs
-//!   <log>/log.*       segments of the stream            log.rs writer.rs recovery.rs segment.rs
-//!   <log>/free.*      segments between two lives                      record.rs index.rs
+//!   <log>/log.*       segments of the stream            segment.rs record.rs log.rs queue.rs
+//!   <log>/free.*      segments between two lives        writer.rs recovery.rs reader.rs index.rs
 //!   <snap>/snapshot.* snapshots                         snapshots.rs
 //! ```
 //!
@@ -19,12 +19,16 @@
 //!   reported as damaged, never dropped silently.
 //! * No operation is repeated after a failed sync.
 
+#[cfg(test)]
+mod crash_test;
 mod directory;
 mod disk;
 mod index;
 mod log;
 #[cfg(test)]
 mod log_test;
+mod queue;
+mod reader;
 mod record;
 mod recovery;
 mod segment;

@@ -303,5 +303,11 @@ mod tests {
             assert_eq!(decode_state(&bytes), Some(state));
         }
         assert_eq!(decode_state(b"short"), None);
+        let state = LogState::default();
+        assert_ne!(
+            encode_state(&state, 1),
+            encode_state(&state, 2),
+            "each opening has its own"
+        );
     }
 }

@@ -164,3 +164,19 @@ pub(super) fn segment_salt(opening: u64, ordinal: u64) -> u32 {
     // Multiplying by an odd number maps different ordinals to different salts.
     folded ^ (ordinal as u32).wrapping_mul(0x9E37_79B1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_segments_of_an_opening_share_a_salt() {
+        let mut salts: Vec<u32> = (1..10_000)
+            .map(|ordinal| segment_salt(5, ordinal))
+            .collect();
+        salts.sort_unstable();
+        salts.dedup();
+        assert_eq!(salts.len(), 9_999);
+        assert_ne!(segment_salt(5, 1), segment_salt(6, 1));
+    }
+}

@@ -76,16 +76,22 @@ impl SimDisk {
 
     /// Cuts the power and turns it on again: what was not synced survives in part, by `seed`.
     pub fn crash(&self, seed: u64) {
+        self.heal();
         let mut random = Random(seed);
         let mut state = self.state.lock();
         state.generation += 1;
-        state.power_off_at = None;
-        state.sync_fails_in = None;
-        state.write_fails_in = None;
         for inode in state.files.values_mut() {
             inode.tear(&mut random);
         }
         state.tear_names(&mut random);
+    }
+
+    /// Takes back the faults that did not happen yet.
+    pub fn heal(&self) {
+        let mut state = self.state.lock();
+        state.power_off_at = None;
+        state.sync_fails_in = None;
+        state.write_fails_in = None;
     }
 
     /// After so many more operations every call fails until [`SimDisk::crash`].

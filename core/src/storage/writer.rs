@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use super::disk::{Disk, is_out_of_space};
 use super::index::Slot;
-use super::log::{EntryId, Group, LogOptions, LogState, Op, Shared, Space, Wake, Work, micros};
+use super::log::{EntryId, LogOptions, LogState, Space};
+use super::queue::{Group, Op, Shared, Wake, Work, micros};
 use super::record::{Chain, HEADER_BYTES, Kind, TERMINATOR, encode_state, record_bytes};
 use super::segment::{RECORDS_OFFSET, Segment, segment_salt};
 
@@ -104,6 +105,7 @@ impl Writer {
 
     /// The thread: writes groups until the log is closed or fails.
     pub(super) fn serve(mut self) {
+        let _obituary = Obituary(self.shared.clone());
         loop {
             self.provide(Instant::now());
             if self.failed {
@@ -147,7 +149,7 @@ impl Writer {
         }
         let provided = match self.prepare_spare() {
             Err(error) if is_out_of_space(&error) => {
-                self.shared.lock().space = Space::Low;
+                self.set_space(Space::Low);
                 self.space_retry_at = Some(now + SPACE_RETRY);
                 Ok(())
             }
@@ -391,8 +393,15 @@ impl Writer {
         )?;
         self.tail.spare = Some(spare);
         self.space_retry_at = None;
-        self.shared.lock().space = Space::Enough;
+        self.set_space(Space::Enough);
         Ok(())
+    }
+
+    fn set_space(&self, space: Space) {
+        let before = std::mem::replace(&mut self.shared.lock().space, space);
+        if before != space {
+            tracing::warn!(dir = %self.dir.display(), ?space, "disk space for the log changed");
+        }
     }
 
     /// Frees the segments that hold nothing any more, oldest first.
@@ -417,6 +426,18 @@ impl Writer {
             } else {
                 self.disk.remove(&free)?;
             }
+        }
+    }
+}
+
+/// Tells the waiting callers if a `done` panics and takes the thread with it.
+struct Obituary(Arc<Shared>);
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0
+                .poison(&io::Error::other("the log's thread panicked"), Vec::new());
         }
     }
 }

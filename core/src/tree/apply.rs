@@ -12,9 +12,10 @@
 use std::sync::Arc;
 
 use crate::proto::{
-    Acl, Code, EventKind, Id, OpCode, PASSWORD_BYTES, Reply, Request, SessionId, Text, Zxid,
+    Acl, Code, ConnectionId, EventKind, Id, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request,
+    SessionId, Text, Zxid,
 };
-use crate::session::{ConnectionId, Origin, Session};
+use crate::session::{Origin, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
 use crate::tree::{Draft, Lane, Rules, Tree};
@@ -73,10 +74,9 @@ pub(super) struct Change<'a> {
     pub(super) rules: Rules,
     pub(super) identities: &'a [Id],
     pub(super) events: Vec<Event>,
+    /// The tree before the multi that runs; what quotas are checked against.
+    pub(super) before_multi: Option<Tree>,
 }
-
-/// A draft that has passed the checks of its session: what it does, at which zxid.
-type Outcome = (Zxid, Result<Reply<'static>, Code>, Vec<Event>);
 
 impl Tree {
     /// Executes one proposal whose admission was [`Next`](crate::tree::Admission::Next), and
@@ -160,6 +160,7 @@ impl Tree {
             rules: Rules::default(),
             identities: &[],
             events: Vec::new(),
+            before_multi: None,
         }
     }
 
@@ -223,7 +224,7 @@ impl Tree {
         let Ok(request) = Request::decode(op, body) else {
             return change.end(Err(Code::MarshallingError));
         };
-        if request == Request::CloseSession {
+        if let Request::CloseSession = request {
             let session = change.session;
             return self.close(change, session);
         }
@@ -261,8 +262,33 @@ impl Tree {
             Request::SetAcl { path, acl, version } => self
                 .set_acl(change, path, acl.as_deref(), *version)
                 .map(Reply::Stat),
-            Request::Multi(ops) => Ok(Reply::Multi(self.multi(change, ops))),
-            _ => Err(Code::Unimplemented),
+            Request::Multi(ops) => self.multi(change, ops).map(Reply::Multi),
+            Request::Check { path, version } => {
+                let (path, version) = (path.clone(), *version);
+                let alone = [MultiOp::Check { path, version }];
+                self.multi(change, &alone).map(Reply::Multi)
+            }
+            // Reads never come here, reconfig is answered elsewhere, and closing is no write of a
+            // znode.
+            Request::Exists { .. }
+            | Request::GetData { .. }
+            | Request::GetAcl { .. }
+            | Request::GetChildren { .. }
+            | Request::GetChildren2 { .. }
+            | Request::Sync { .. }
+            | Request::Ping
+            | Request::MultiRead(_)
+            | Request::Reconfig
+            | Request::CheckWatches { .. }
+            | Request::RemoveWatches { .. }
+            | Request::Auth { .. }
+            | Request::SetWatches(_)
+            | Request::Sasl { .. }
+            | Request::GetEphemerals { .. }
+            | Request::GetAllChildrenNumber { .. }
+            | Request::AddWatch { .. }
+            | Request::WhoAmI
+            | Request::CloseSession => Err(Code::Unimplemented),
         }
     }
 
@@ -289,11 +315,10 @@ impl Tree {
 
 impl Change<'_> {
     fn end(self, result: Result<Reply<'static>, Code>) -> Applied {
-        let (zxid, result, events): Outcome = (self.zxid, result, self.events);
         Applied {
-            zxid,
+            zxid: self.zxid,
             result,
-            events,
+            events: self.events,
             session: SessionChange::None,
         }
     }

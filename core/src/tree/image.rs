@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Records stand in this order; lanes and sessions in order of their ids, lists in their own
-//! order, znodes as a walk meets them that takes children by name. So equal states make equal
+//! order, znodes as a walk meets them, children in the order of `children`. So equal states make equal
 //! bytes, and the digest of a tree is a hash of its image. What follows from the rest is left out:
 //! ephemerals of a session, counters, active quotas, candidates of the reaper.
 //!
@@ -27,8 +27,10 @@ use std::{iter, vec};
 use bytes::BytesMut;
 
 use crate::proto::path::DEPTH_MAX;
-use crate::proto::{Acl, Malformed, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid};
-use crate::session::{ConnectionId, Origin, Session};
+use crate::proto::{
+    Acl, ConnectionId, Malformed, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid,
+};
+use crate::session::{Origin, Session};
 use crate::tree::Tree;
 use crate::tree::acl::AclId;
 use crate::tree::znode::{Kind, Owner, Znode};
@@ -133,9 +135,9 @@ impl Records {
             if let Some(session) = tree.sessions.get(&id) {
                 write_session(id, session, w);
             }
-        } else if let Some((depth, name, znode)) = self.znodes.next() {
+        } else if let Some((depth, znode)) = self.znodes.next() {
             let list = self.list_numbers.get(&znode.acl).copied().unwrap_or(0);
-            write_znode(depth, &name, &znode, list, w);
+            write_znode(depth, &znode, list, w);
         } else if std::mem::take(&mut self.end) {
             w.u8(END);
             w.u64(tree.sessions.len() as u64);
@@ -159,10 +161,10 @@ fn write_session(id: SessionId, session: &Session, w: &mut Writer<'_>) {
     }
 }
 
-fn write_znode(depth: usize, name: &str, znode: &Znode, list: u32, w: &mut Writer<'_>) {
+fn write_znode(depth: usize, znode: &Znode, list: u32, w: &mut Writer<'_>) {
     w.u8(ZNODE);
     w.u32(depth as u32);
-    w.text(name);
+    w.text(znode.name());
     w.i64(znode.czxid.0);
     w.i64(znode.mzxid.0);
     w.i64(znode.pzxid().0);
@@ -173,10 +175,10 @@ fn write_znode(depth: usize, name: &str, znode: &Znode, list: u32, w: &mut Write
     w.i32(znode.created());
     w.i32(znode.aversion);
     w.u32(list);
-    w.buffer(znode.data.as_deref());
+    w.buffer(znode.data());
 }
 
-/// Every znode, parents before children, with its depth and name. Owns what it walks, so that a
+/// Every znode, parents before children, with its depth. Owns what it walks, so that a
 /// thread of its own can write it out.
 struct Walk {
     root: Option<Arc<Znode>>,
@@ -186,7 +188,7 @@ struct Walk {
 /// A znode whose children are being visited.
 struct Frame {
     parent: Arc<Znode>,
-    ahead: VecDeque<(Box<str>, Arc<Znode>)>,
+    ahead: VecDeque<Arc<Znode>>,
 }
 
 impl Walk {
@@ -207,33 +209,30 @@ impl Walk {
     }
 }
 
-fn take<'t>(
-    children: impl Iterator<Item = (&'t str, &'t Arc<Znode>)>,
-) -> VecDeque<(Box<str>, Arc<Znode>)> {
-    let owned = children.map(|(name, znode)| (name.into(), znode.clone()));
-    owned.take(CHILDREN_AT_ONCE).collect()
+fn take<'t>(children: impl Iterator<Item = &'t Arc<Znode>>) -> VecDeque<Arc<Znode>> {
+    children.take(CHILDREN_AT_ONCE).cloned().collect()
 }
 
 impl Iterator for Walk {
-    type Item = (usize, Box<str>, Arc<Znode>);
+    type Item = (usize, Arc<Znode>);
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(root) = self.root.take() {
             self.enter(&root);
-            return Some((0, "".into(), root));
+            return Some((0, root));
         }
         loop {
             let depth = self.open.len();
             let frame = self.open.last_mut()?;
-            let Some((name, znode)) = frame.ahead.pop_front() else {
+            let Some(znode) = frame.ahead.pop_front() else {
                 self.open.pop();
                 continue;
             };
             if frame.ahead.is_empty() {
-                frame.ahead = take(frame.parent.children_after(&name));
+                frame.ahead = take(frame.parent.children_after(znode.name()));
             }
             self.enter(&znode);
-            return Some((depth, name, znode));
+            return Some((depth, znode));
         }
     }
 }
@@ -260,8 +259,8 @@ pub enum ImageError {
 pub struct Loader {
     tree: Tree,
     lists: Vec<Arc<[Acl]>>,
-    /// The way from the root to the last znode: each with its name, not yet in its parent.
-    way: Vec<(Box<str>, Znode)>,
+    /// The way from the root to the last znode, none of them in its parent yet.
+    way: Vec<Znode>,
     path: String,
     znodes: u64,
     stage: u8,
@@ -277,7 +276,7 @@ impl Loader {
     /// Expects the first chunk.
     pub fn new() -> Loader {
         Loader {
-            tree: Tree::with_root(Znode::system(AclId::OPEN)),
+            tree: Tree::with_root(Znode::system("", AclId::OPEN)),
             lists: Vec::new(),
             way: Vec::new(),
             path: String::new(),
@@ -383,7 +382,7 @@ impl Loader {
         if depth > self.way.len() || depth > DEPTH_MAX {
             return Err(ImageError::Contradiction("a znode without its parent"));
         }
-        let (mut znode, list) = read_znode(r)?;
+        let (mut znode, list) = read_znode(&name, r)?;
         while self.way.len() > depth {
             self.ascend()?;
         }
@@ -410,21 +409,21 @@ impl Loader {
             self.tree.index(&self.path, znode.kind());
             self.tree.activate_quota(&self.path);
         }
-        self.way.push((name.into(), znode));
+        self.way.push(znode);
         Ok(())
     }
 
     /// Hands the last znode of the way to its parent.
     fn ascend(&mut self) -> Result<(), ImageError> {
-        let Some((name, znode)) = self.way.pop() else {
+        let Some(znode) = self.way.pop() else {
             return Ok(());
         };
-        let Some((_, parent)) = self.way.last_mut() else {
+        let Some(parent) = self.way.last_mut() else {
             self.tree.root = Arc::new(znode);
             return Ok(());
         };
-        self.path.truncate(self.path.len() - name.len() - 1);
-        if matches!(parent.kind(), Kind::Ephemeral(_)) || !parent.adopt(&name, znode) {
+        self.path.truncate(self.path.len() - znode.name().len() - 1);
+        if matches!(parent.kind(), Kind::Ephemeral(_)) || !parent.adopt(znode) {
             return Err(ImageError::Contradiction("a child that cannot be"));
         }
         Ok(())
@@ -443,19 +442,282 @@ impl Loader {
 }
 
 /// A znode without its ACL, and the number of that.
-fn read_znode(r: &mut Reader<'_>) -> Result<(Znode, u32), ImageError> {
-    let mut znode = Znode::system(AclId::OPEN);
-    znode.czxid = Zxid(r.i64()?);
-    znode.mzxid = Zxid(r.i64()?);
-    let pzxid = Zxid(r.i64()?);
-    znode.ctime_ms = r.i64()?;
-    znode.mtime_ms = r.i64()?;
-    znode.owner = Owner(r.i64()?);
-    znode.version = r.i32()?;
-    let created = r.i32()?;
-    znode.aversion = r.i32()?;
+fn read_znode(name: &str, r: &mut Reader<'_>) -> Result<(Znode, u32), ImageError> {
+    let (czxid, mzxid, pzxid) = (Zxid(r.i64()?), Zxid(r.i64()?), Zxid(r.i64()?));
+    let (ctime_ms, mtime_ms) = (r.i64()?, r.i64()?);
+    let owner = Owner(r.i64()?);
+    let (version, created, aversion) = (r.i32()?, r.i32()?, r.i32()?);
     let list = r.u32()?;
-    znode.data = r.buffer()?.map(Box::from);
+    let data = r.buffer()?;
+    let mut znode = Znode::new(name, czxid, ctime_ms, owner.kind(), data, AclId::OPEN);
+    znode.owner = owner;
+    znode.mzxid = mzxid;
+    znode.mtime_ms = mtime_ms;
+    znode.version = version;
+    znode.aversion = aversion;
     znode.remember(created, pzxid);
     Ok((znode, list))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{OpCode, Request};
+    use crate::tree::stage::{
+        LANE, S1, S2, Stage, acl, create, create_as, create_ttl, create_with, delete, set,
+    };
+
+    fn load(chunks: &[Vec<u8>]) -> Result<Tree, ImageError> {
+        let mut loader = Loader::new();
+        for chunk in chunks {
+            loader.push(chunk)?;
+        }
+        loader.finish()
+    }
+
+    fn image(tree: &Tree) -> Vec<Vec<u8>> {
+        chunks(tree.clone()).collect()
+    }
+
+    /// A little of everything.
+    fn stage() -> Stage {
+        let mut stage = Stage::new();
+        stage.rules.extended_types = true;
+        stage.ok(&create_with("/a", b"data", &[acl(31, "ip", "127.0.0.1")]));
+        stage.ok(&create_with("/a/b", b"", &[acl(1, "world", "anyone")]));
+        stage.ok(&create("/a/s-", 2));
+        stage.ok(&delete("/a/s-0000000001", -1));
+        stage.ok(&create("/e", 1));
+        stage.play_as(S2, &create("/a/e", 1));
+        stage.ok(&create_as(OpCode::CreateContainer, "/c", 4));
+        stage.ok(&create("/c/x", 0));
+        stage.ok(&delete("/c/x", -1));
+        stage.ok(&create_ttl("/t", 5, 100));
+        stage.ok(&set("/a", None, 0));
+        stage.ok(&create("/zookeeper/quota/a", 0));
+        stage.ok(&create("/zookeeper/quota/a/zookeeper_limits", 0));
+        stage.ok(&create("/zookeeper/quota/a/zookeeper_stats", 0));
+        stage
+    }
+
+    #[test]
+    fn a_tree_comes_back_from_its_image() {
+        for tree in [Tree::new(), stage().tree] {
+            let back = load(&image(&tree)).unwrap();
+            assert_eq!(back.digest(), tree.digest());
+            assert_eq!(back.node_count(), tree.node_count());
+            assert_eq!(back.approximate_data_size(), tree.approximate_data_size());
+            assert_eq!(back.sessions(), tree.sessions());
+            assert_eq!(back.last_zxid(), tree.last_zxid());
+            assert_eq!(back.lane(LANE.server), tree.lane(LANE.server));
+            assert_eq!(back.quotas, tree.quotas);
+            assert_eq!(back.reapables, tree.reapables);
+            for path in ["/", "/a", "/a/b", "/e", "/a/e", "/c", "/t", "/zookeeper"] {
+                assert_eq!(back.stat(path), tree.stat(path), "{path}");
+                assert_eq!(back.acl(path), tree.acl(path), "{path}");
+                let watch = false;
+                let path = path.into();
+                let request = Request::GetChildren { path, watch };
+                let read =
+                    |tree: &Tree| tree.read(S1, &request, &[], true).map(|r| format!("{r:?}"));
+                assert_eq!(read(&back), read(&tree));
+            }
+        }
+    }
+
+    #[test]
+    fn a_loaded_tree_goes_on_as_the_first() {
+        let mut one = stage();
+        let mut two = one.clone();
+        two.tree = load(&image(&one.tree)).unwrap();
+        let acts = [
+            create("/a/s-", 2),
+            create_with("/new", b"x", &[acl(31, "ip", "127.0.0.1")]),
+            delete("/a/b", -1),
+            crate::tree::stage::close(),
+        ];
+        for act in &acts {
+            assert_eq!(one.play(act), two.play(act));
+            assert_eq!(one.tree.digest(), two.tree.digest());
+        }
+    }
+
+    #[test]
+    fn a_view_stays_what_it_was_while_the_tree_goes_on() {
+        let mut stage = stage();
+        let before = stage.tree.digest();
+        let view = stage.tree.clone();
+        stage.ok(&create("/later", 0));
+        stage.ok(&set("/a", Some(b"later"), -1));
+        stage.ok(&crate::tree::stage::close());
+        assert_eq!(view.digest(), before);
+        assert_ne!(stage.tree.digest(), before);
+    }
+
+    #[test]
+    fn chunks_are_about_a_mebibyte_and_split_between_records() {
+        let mut stage = Stage::new();
+        let data = vec![7; 300_000];
+        for i in 0..9 {
+            stage.ok(&create_with(&format!("/n{i}"), &data, &[Acl::open()]));
+        }
+        let image = image(&stage.tree);
+        assert_eq!(image.len(), 3);
+        assert!(
+            image
+                .iter()
+                .all(|chunk| chunk.len() < CHUNK_BYTES + 301_000)
+        );
+        assert_eq!(load(&image).unwrap().digest(), stage.tree.digest());
+        assert_eq!(load(&image[..2]).err(), Some(ImageError::Incomplete));
+        let swapped = [&image[0], &image[2], &image[1]].map(Vec::clone);
+        assert!(load(&swapped).is_err());
+    }
+
+    #[test]
+    fn wide_directories_are_walked_whole() {
+        let mut stage = Stage::new();
+        stage.ok(&create("/w", 0));
+        for _ in 0..CHILDREN_AT_ONCE * 3 + 1 {
+            stage.ok(&create("/w/n", 2));
+        }
+        let back = load(&image(&stage.tree)).unwrap();
+        assert_eq!(back.digest(), stage.tree.digest());
+        assert_eq!(back.node_count(), stage.tree.node_count());
+    }
+
+    #[test]
+    fn the_digest_sees_every_field() {
+        let base = stage().tree;
+        let changes: [fn(&mut Tree); 12] = [
+            |tree| tree.last_zxid = Zxid(tree.last_zxid.0 + 1),
+            |tree| _ = tree.lanes.insert(ServerId(9), (1, 1)),
+            |tree| _ = tree.sessions.remove(S2),
+            |tree| _ = tree.sessions.attach(S2, Stage::origin(), 1),
+            |tree| znode(tree).mzxid = Zxid(0),
+            |tree| znode(tree).ctime_ms = 0,
+            |tree| znode(tree).mtime_ms = 0,
+            |tree| znode(tree).version = 7,
+            |tree| znode(tree).aversion = 7,
+            |tree| znode(tree).owner = Owner(7),
+            |tree| znode(tree).acl = AclId::OPEN,
+            |tree| znode(tree).set_data(Some(&[])),
+        ];
+        for (i, change) in changes.iter().enumerate() {
+            let mut tree = base.clone();
+            change(&mut tree);
+            assert_ne!(tree.digest(), base.digest(), "change {i}");
+        }
+    }
+
+    fn znode(tree: &mut Tree) -> &mut Znode {
+        Arc::make_mut(&mut tree.root).find_mut("/a").unwrap()
+    }
+
+    #[test]
+    fn ephemerals_without_a_session_are_left_out() {
+        let mut tree = stage().tree;
+        tree.sessions.remove(S2);
+        let back = load(&image(&tree)).unwrap();
+        assert!(back.stat("/a/e").is_none());
+        assert!(back.stat("/e").is_some());
+        assert_eq!(back.node_count(), tree.node_count() - 1);
+    }
+
+    #[test]
+    fn an_image_cut_anywhere_is_an_error() {
+        let whole = image(&stage().tree).concat();
+        for cut in 0..whole.len() {
+            let part = vec![whole[..cut].to_vec()];
+            assert!(load(&part).is_err(), "cut at {cut}");
+        }
+        assert!(load(&[whole]).is_ok());
+    }
+
+    #[test]
+    fn a_damaged_image_never_panics() {
+        let whole = image(&stage().tree).concat();
+        let seed = 0x2a;
+        let mut random = fastrand::Rng::with_seed(seed);
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= random.u8(1..);
+            // What it loads, if anything, is a tree that can be walked.
+            if let Ok(tree) = load(&[damaged]) {
+                tree.digest();
+            }
+        }
+    }
+
+    #[test]
+    fn contradictions_are_errors() {
+        let header = |out: &mut BytesMut| {
+            let w = &mut Writer::new(out);
+            w.u8(HEADER);
+            w.u32(MAGIC);
+            w.u8(VERSION);
+            w.i64(1);
+        };
+        let znode = |out: &mut BytesMut, depth: usize, name: &str, list: u32| {
+            let znode = Znode::system(name, AclId::OPEN);
+            write_znode(depth, &znode, list, &mut Writer::new(out));
+        };
+        let end = |out: &mut BytesMut, znodes: u64| {
+            let w = &mut Writer::new(out);
+            w.u8(END);
+            w.u64(0);
+            w.u64(znodes);
+        };
+        let outcome = |znodes: &[(usize, &str, u32)], count: u64| {
+            let mut out = BytesMut::new();
+            header(&mut out);
+            for (depth, name, list) in znodes {
+                znode(&mut out, *depth, name, *list);
+            }
+            end(&mut out, count);
+            load(&[out.into()]).is_ok()
+        };
+        assert!(outcome(
+            &[(0, "", 0), (1, "a", 0), (2, "b", 0), (1, "c", 0)],
+            4
+        ));
+        assert!(!outcome(&[], 0), "no root");
+        assert!(!outcome(&[(0, "", 0)], 2), "a znode is missing");
+        assert!(!outcome(&[(0, "", 0), (0, "", 0)], 2), "two roots");
+        assert!(!outcome(&[(1, "a", 0)], 1), "no root");
+        assert!(!outcome(&[(0, "", 0), (2, "a", 0)], 2), "no parent");
+        assert!(
+            !outcome(&[(0, "", 0), (1, "a", 0), (1, "a", 0)], 3),
+            "twice"
+        );
+        assert!(!outcome(&[(0, "", 0), (1, "", 0)], 2), "no name");
+        assert!(
+            !outcome(&[(0, "", 0), (1, "a/b", 0)], 2),
+            "a path for a name"
+        );
+        assert!(!outcome(&[(0, "", 1)], 1), "no such ACL");
+    }
+
+    #[test]
+    fn the_deepest_path_fits_and_a_deeper_one_does_not() {
+        let chain = |depth: usize| {
+            let mut out = BytesMut::new();
+            let w = &mut Writer::new(&mut out);
+            w.u8(HEADER);
+            w.u32(MAGIC);
+            w.u8(VERSION);
+            w.i64(1);
+            for at in 0..=depth {
+                let name = if at == 0 { "" } else { "a" };
+                write_znode(at, &Znode::system(name, AclId::OPEN), 0, w);
+            }
+            w.u8(END);
+            w.u64(0);
+            w.u64(depth as u64 + 1);
+            load(&[out.into()])
+        };
+        let tree = chain(DEPTH_MAX).unwrap();
+        assert!(tree.stat(&"/a".repeat(DEPTH_MAX)).is_some());
+        assert!(chain(DEPTH_MAX + 1).is_err());
+    }
 }

@@ -74,18 +74,18 @@ impl Default for Tree {
 impl Tree {
     /// A fresh tree: the root and the three znodes of `/zookeeper`.
     pub fn new() -> Tree {
-        let mut tree = Tree::with_root(Znode::system(AclId::OPEN));
+        let mut tree = Tree::with_root(Znode::system("", AclId::OPEN));
         let readable = tree.acls.acquire(&[Acl {
             perms: perms::READ,
             id: Id::new("world", "anyone"),
         }]);
-        let mut config = Znode::system(readable);
+        let mut config = Znode::system("config", readable);
         config.aversion = -1;
         let root = Arc::make_mut(&mut tree.root);
-        let mut zookeeper = Znode::system(AclId::OPEN);
-        zookeeper.adopt("quota", Znode::system(AclId::OPEN));
-        zookeeper.adopt("config", config);
-        root.adopt("zookeeper", zookeeper);
+        let mut zookeeper = Znode::system("zookeeper", AclId::OPEN);
+        zookeeper.adopt(Znode::system("quota", AclId::OPEN));
+        zookeeper.adopt(config);
+        root.adopt(zookeeper);
         for path in ["/zookeeper", "/zookeeper/quota", "/zookeeper/config"] {
             tree.count_in(path, 0);
         }

@@ -16,10 +16,11 @@ use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::proto::ConnectionId;
 use crate::proto::{
     Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer,
 };
-use crate::session::{ConnectionId, Origin};
+use crate::session::Origin;
 
 /// One life of one server as a source of drafts. A restarted server opens a new lane with a
 /// greater `boot`.

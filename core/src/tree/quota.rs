@@ -16,29 +16,42 @@ use std::sync::Arc;
 
 use crate::proto::{Code, path};
 use crate::tree::Tree;
+use crate::tree::apply::Change;
 
 const ROOM: &str = "/zookeeper/quota";
 const LIMITS: &str = "zookeeper_limits";
 const STATS: &str = "zookeeper_stats";
 
 impl Tree {
-    /// Refuses growth below `path` that a hard limit does not allow.
-    pub(super) fn check_quota(&self, path: &str, bytes: i64, count: i64) -> Result<(), Code> {
+    /// Refuses growth below `path` that a hard limit does not allow, when the rules say so. Inside
+    /// a multi, usage is that from before the multi.
+    pub(super) fn check_quota(
+        &self,
+        change: &Change<'_>,
+        path: &str,
+        bytes: i64,
+        count: i64,
+    ) -> Result<(), Code> {
+        let committed = change.before_multi.as_ref().unwrap_or(self);
+        if change.rules.enforce_quota && committed.would_exceed(path, bytes, count) {
+            return Err(Code::QuotaExceeded);
+        }
+        Ok(())
+    }
+
+    fn would_exceed(&self, path: &str, bytes: i64, count: i64) -> bool {
         let Some(root) = self.quota_over(path) else {
-            return Ok(());
+            return false;
         };
         let (Some(limits), Some(usage)) = (self.track(root, LIMITS), self.track(root, STATS))
         else {
-            return Ok(());
+            return false;
         };
         let exceeds = |growth: i64, limit: &str, used: &str| {
             let limit = limits.get(limit);
             growth != 0 && limit > -1 && usage.get(used).saturating_add(growth) > limit
         };
-        if exceeds(count, "countHardLimit", "count") || exceeds(bytes, "byteHardLimit", "bytes") {
-            return Err(Code::QuotaExceeded);
-        }
-        Ok(())
+        exceeds(count, "countHardLimit", "count") || exceeds(bytes, "byteHardLimit", "bytes")
     }
 
     /// Adds what came to, or went from, the usage of the quota over `path`.
@@ -98,14 +111,14 @@ impl Tree {
 
     fn track(&self, root: &str, name: &str) -> Option<Track> {
         let znode = self.root.find(&place(root, name))?;
-        Some(Track::parse(znode.data.as_deref().unwrap_or_default()))
+        Some(Track::parse(znode.data().unwrap_or_default()))
     }
 
     fn write_stats(&mut self, path: &str, usage: &Track) {
         let znode = Arc::make_mut(&mut self.root).find_mut(path);
         if let Some(znode) = znode {
             let before = znode.data_bytes();
-            znode.data = Some(usage.to_string().into_bytes().into());
+            znode.set_data(Some(usage.to_string().as_bytes()));
             let after = znode.data_bytes();
             self.count_data(before, after);
         }
@@ -168,5 +181,158 @@ impl std::fmt::Display for Track {
             write!(f, "{sign};{key}={value}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Acl;
+    use crate::tree::stage::{Act, Stage, create, create_with, delete, multi, set};
+
+    const LIMITS_OF_Q: &str = "/zookeeper/quota/q/zookeeper_limits";
+    const STATS_OF_Q: &str = "/zookeeper/quota/q/zookeeper_stats";
+
+    fn with(path: &str, data: &str) -> Act {
+        create_with(path, data.as_bytes(), &[Acl::open()])
+    }
+
+    /// `/q` with 3 znodes and 8 bytes under the given limits, enforced.
+    fn stage(limits: &str) -> Stage {
+        let mut stage = Stage::new();
+        stage.ok(&with("/q", "abc"));
+        stage.ok(&with("/q/c", "de"));
+        stage.ok(&create("/zookeeper/quota/q", 0));
+        stage.ok(&with(LIMITS_OF_Q, limits));
+        stage.ok(&with("/q/d", "fff"));
+        stage.ok(&with(STATS_OF_Q, "junk=5"));
+        stage.rules.enforce_quota = true;
+        stage
+    }
+
+    fn usage(stage: &Stage) -> String {
+        String::from_utf8(stage.data(STATS_OF_Q).unwrap()).unwrap()
+    }
+
+    const HARD: &str = "count=1,bytes=-1=;byteHardLimit=10;countHardLimit=4";
+
+    #[test]
+    fn texts_are_read_and_written_as_zookeeper_does() {
+        for (text, written) in [
+            ("", "count=-1,bytes=-1"),
+            ("count=3,bytes=4", "count=3,bytes=4"),
+            ("bytes=4;;count=3,", "count=3,bytes=4"),
+            ("count=,bytes=4", "count=-1,bytes=4"),
+            ("count=x,bytes", "count=-1,bytes=-1"),
+            (HARD, HARD),
+            ("b=2;a=1", "count=-1,bytes=-1=;a=1;b=2"),
+        ] {
+            assert_eq!(Track::parse(text.as_bytes()).to_string(), written, "{text}");
+        }
+    }
+
+    #[test]
+    fn usage_is_measured_when_its_znode_is_created_and_kept_in_place() {
+        let mut stage = stage("count=1,bytes=1");
+        assert_eq!(usage(&stage), "count=3,bytes=8");
+        let before = stage.stat(STATS_OF_Q);
+        let bytes = |stage: &Stage| stage.tree.approximate_data_size();
+        let size = bytes(&stage);
+        stage.ok(&with("/q/e", "0123456789"));
+        assert_eq!(usage(&stage), "count=4,bytes=18");
+        assert_eq!(
+            bytes(&stage),
+            size + 4 + 10 + 1,
+            "the usage text grew by one"
+        );
+        stage.ok(&set("/q/e", None, -1));
+        assert_eq!(usage(&stage), "count=4,bytes=8");
+        stage.ok(&delete("/q/e", -1));
+        assert_eq!(usage(&stage), "count=3,bytes=8");
+        assert_eq!(stage.stat(STATS_OF_Q), before, "no trace but the data");
+        assert_eq!(bytes(&stage), size);
+    }
+
+    /// Each as Apache ZooKeeper 3.8.0 answers.
+    #[test]
+    fn hard_limits_refuse_growth() {
+        let mut stage = stage(HARD);
+        let exceeded = Code::QuotaExceeded;
+        assert_eq!(stage.err(&set("/q/d", Some(b"ffffff"), -1)), exceeded);
+        stage.ok(&set("/q/d", Some(b"fffff"), -1));
+        stage.ok(&create("/q/e", 0));
+        assert_eq!(stage.err(&create("/q/f", 0)), exceeded);
+        assert_eq!(stage.err(&set("/q/d", Some(b"0123456789"), 77)), exceeded);
+        stage.rules.enforce_quota = false;
+        stage.ok(&create("/q/f", 0));
+        assert_eq!(usage(&stage), "count=5,bytes=10");
+    }
+
+    /// Each as Apache ZooKeeper 3.8.0 answers.
+    #[test]
+    fn inside_a_multi_quotas_see_the_usage_before_it() {
+        let mut stage = stage(HARD);
+        let two = multi(&[create("/q/g", 0), create("/q/h", 0)]);
+        stage.ok(&two);
+        assert_eq!(usage(&stage), "count=5,bytes=8", "overshoots");
+        let swap = multi(&[delete("/q/g", -1), create("/q/i", 0)]);
+        assert_eq!(stage.err(&swap), Code::QuotaExceeded);
+    }
+
+    /// Each as Apache ZooKeeper 3.8.0 answers.
+    #[test]
+    fn above_a_limit_even_shrinking_is_refused_and_equal_size_is_not() {
+        let mut stage = stage(HARD);
+        let tighter = b"count=-1,bytes=-1=;byteHardLimit=3";
+        stage.ok(&set(LIMITS_OF_Q, Some(tighter), -1));
+        let shrink = set("/q/d", Some(b"f"), -1);
+        assert_eq!(stage.err(&shrink), Code::QuotaExceeded);
+        stage.ok(&set("/q/d", Some(b"xxx"), -1));
+    }
+
+    #[test]
+    fn a_client_may_write_usage_and_counting_goes_on_from_there() {
+        let mut stage = stage("count=-1,bytes=-1");
+        stage.ok(&set(STATS_OF_Q, Some(b"count=100,bytes=100"), -1));
+        stage.ok(&create("/q/i", 0));
+        assert_eq!(usage(&stage), "count=101,bytes=100");
+        stage.ok(&delete(STATS_OF_Q, -1));
+        stage.ok(&create("/q/j", 0));
+        stage.ok(&create(STATS_OF_Q, 0));
+        assert_eq!(usage(&stage), "count=5,bytes=8");
+    }
+
+    #[test]
+    fn a_quota_ends_with_its_limits() {
+        let mut stage = stage(HARD);
+        stage.ok(&delete(LIMITS_OF_Q, -1));
+        for path in ["/q/e", "/q/f", "/q/g"] {
+            stage.ok(&create(path, 0));
+        }
+        assert_eq!(usage(&stage), "count=3,bytes=8");
+    }
+
+    #[test]
+    fn only_the_deepest_quota_counts_and_the_root_has_none() {
+        let mut stage = stage("count=-1,bytes=-1");
+        stage.ok(&create("/zookeeper/quota/q/c", 0));
+        let limits = "/zookeeper/quota/q/c/zookeeper_limits";
+        stage.ok(&with(limits, "count=-1,bytes=-1=;countHardLimit=1"));
+        stage.ok(&create("/zookeeper/quota/q/c/zookeeper_stats", 0));
+        assert_eq!(stage.err(&create("/q/c/x", 0)), Code::QuotaExceeded);
+        stage.ok(&set("/q/c", Some(b"0123456789"), -1));
+        assert_eq!(
+            usage(&stage),
+            "count=3,bytes=8",
+            "the outer one is not touched"
+        );
+        stage.ok(&with(
+            "/zookeeper/quota/zookeeper_limits",
+            "count=0=;countHardLimit=0",
+        ));
+        stage.ok(&create("/zookeeper/quota/zookeeper_stats", 0));
+        stage.ok(&create("/free", 0));
+        stage.ok(&create("/qq", 0));
+        assert_eq!(usage(&stage), "count=3,bytes=8", "a name is not a prefix");
     }
 }

@@ -35,7 +35,7 @@ impl Tree {
             Request::Exists { path, .. } => Reply::Stat(reading.exists(path)?),
             Request::GetData { path, .. } => {
                 let znode = reading.find(path, perms::READ)?;
-                Reply::Data(znode.data.as_deref(), znode.stat())
+                Reply::Data(znode.data(), znode.stat())
             }
             Request::GetAcl { path } => {
                 let znode = reading.find(path, perms::READ | perms::ADMIN)?;
@@ -111,14 +111,224 @@ impl<'t> Reading<'t, '_> {
                 .map(|znode| ReadOutcome::Children(names(znode))),
             ReadOp::GetData { path } => self
                 .find(path, perms::READ)
-                .map(|znode| ReadOutcome::Data(znode.data.as_deref(), znode.stat())),
+                .map(|znode| ReadOutcome::Data(znode.data(), znode.stat())),
         };
         outcome.unwrap_or_else(ReadOutcome::Failed)
     }
 }
 
+/// Names of the children. Their order is no promise, here as in ZooKeeper.
 fn names(znode: &Znode) -> Vec<&str> {
     let mut names = Vec::with_capacity(znode.children_count());
-    names.extend(znode.children().map(|(name, _)| name));
+    names.extend(znode.children().map(|child| child.name()));
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Acl;
+    use crate::tree::stage::{S1, S2, Stage, acl, create, create_with};
+
+    /// Every read that looks a path up.
+    fn reads(path: &str) -> [Request<'_>; 6] {
+        let (text, watch) = (|| path.into(), false);
+        [
+            Request::Exists {
+                path: text(),
+                watch,
+            },
+            Request::GetData {
+                path: text(),
+                watch,
+            },
+            Request::GetChildren {
+                path: text(),
+                watch,
+            },
+            Request::GetChildren2 {
+                path: text(),
+                watch,
+            },
+            Request::GetAllChildrenNumber { path: text() },
+            Request::GetAcl { path: text() },
+        ]
+    }
+
+    fn read<'t>(stage: &'t Stage, request: &Request<'_>) -> Result<Reply<'t>, Code> {
+        let (identities, skip_acl) = (&stage.identities, stage.rules.skip_acl);
+        let mut reply = stage.tree.read(S1, request, identities, skip_acl);
+        if let Ok(Reply::Children(names) | Reply::ChildrenWithStat(names, _)) = &mut reply {
+            names.sort_unstable();
+        }
+        reply
+    }
+
+    fn stage() -> Stage {
+        let mut stage = Stage::new();
+        for path in ["/b", "/a", "/a/y", "/a/x", "/a/x/1"] {
+            stage.ok(&create_with(path, path.as_bytes(), &[Acl::open()]));
+        }
+        stage
+    }
+
+    #[test]
+    fn reads_answer_what_is_there() {
+        let stage = stage();
+        let stat = stage.stat("/a");
+        let expected = [
+            Reply::Stat(stat),
+            Reply::Data(Some(b"/a"), stat),
+            Reply::Children(vec!["x", "y"]),
+            Reply::ChildrenWithStat(vec!["x", "y"], stat),
+            Reply::Count(3),
+            Reply::Acl(vec![Acl::open()], stat),
+        ];
+        for (request, reply) in reads("/a").iter().zip(expected) {
+            assert_eq!(read(&stage, request), Ok(reply));
+        }
+    }
+
+    #[test]
+    fn only_exact_paths_name_a_znode() {
+        let stage = stage();
+        for path in ["/none", "/a/", "//a", "a", "/a//x", "/b/x"] {
+            for request in &reads(path) {
+                assert_eq!(read(&stage, request), Err(Code::NoNode), "{request:?}");
+            }
+        }
+        let nul = &reads("/a\0");
+        assert_eq!(read(&stage, &nul[0]), Err(Code::BadArguments));
+        for request in &nul[1..] {
+            assert_eq!(read(&stage, request), Err(Code::NoNode), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn the_empty_path_reads_the_root() {
+        let stage = stage();
+        for (empty, root) in reads("").iter().zip(&reads("/")) {
+            assert_eq!(read(&stage, empty), read(&stage, root));
+        }
+        let fresh = Tree::new();
+        let count = fresh.read(S1, &reads("/")[4], &[], false);
+        assert_eq!(count, Ok(Reply::Count(3)));
+    }
+
+    #[test]
+    fn reads_need_read_and_get_acl_may_have_admin_instead() {
+        let mut stage = stage();
+        for (path, perms) in [("/none", 2 | 4 | 8), ("/admin", 16), ("/read", 1)] {
+            stage.ok(&create_with(path, b"", &[acl(perms, "world", "anyone")]));
+        }
+        for (path, readable, acl_readable) in [
+            ("/none", false, false),
+            ("/admin", false, true),
+            ("/read", true, true),
+        ] {
+            let allowed = reads(path).map(|request| match read(&stage, &request) {
+                Ok(_) => true,
+                Err(code) => {
+                    assert_eq!(code, Code::NoAuth);
+                    false
+                }
+            });
+            assert_eq!(allowed[..5], [readable; 5], "{path}");
+            assert_eq!(allowed[5], acl_readable, "{path}");
+        }
+        stage.rules.skip_acl = true;
+        assert!(
+            reads("/none")
+                .iter()
+                .all(|request| read(&stage, request).is_ok())
+        );
+    }
+
+    #[test]
+    fn a_reader_sees_digests_without_their_hash() {
+        let mut stage = stage();
+        let list = [acl(1, "world", "anyone"), acl(16, "digest", "alice:hash")];
+        stage.ok(&create_with("/d", b"", &list));
+        let request = &reads("/d")[5];
+        let stat = stage.stat("/d");
+        let hidden = vec![list[0].clone(), acl(16, "digest", "alice:x")];
+        assert_eq!(read(&stage, request), Ok(Reply::Acl(hidden, stat)));
+        stage.identities.push(Id::new("digest", "alice:hash"));
+        assert_eq!(read(&stage, request), Ok(Reply::Acl(list.to_vec(), stat)));
+    }
+
+    #[test]
+    fn ephemerals_are_those_of_the_caller_below_a_prefix() {
+        let mut stage = stage();
+        for path in ["/a/e2", "/a/e1", "/ab"] {
+            stage.ok(&create(path, 1));
+        }
+        stage.play_as(S2, &create("/a/other", 1));
+        for (prefix, expected) in [
+            (None, &["/a/e1", "/a/e2", "/ab"][..]),
+            (Some(""), &["/a/e1", "/a/e2", "/ab"]),
+            (Some(" \t"), &["/a/e1", "/a/e2", "/ab"]),
+            (Some("/"), &["/a/e1", "/a/e2", "/ab"]),
+            (Some("/a"), &["/a/e1", "/a/e2", "/ab"]),
+            (Some("/a/"), &["/a/e1", "/a/e2"]),
+            (Some("/a/e2"), &["/a/e2"]),
+            (Some("/none"), &[]),
+        ] {
+            let prefix = prefix.map(Into::into);
+            let request = Request::GetEphemerals { prefix };
+            let expected = Ok(Reply::Ephemerals(expected.to_vec()));
+            assert_eq!(read(&stage, &request), expected);
+        }
+    }
+
+    #[test]
+    fn operations_of_a_multi_read_fail_alone() {
+        let stage = stage();
+        let ops = vec![
+            ReadOp::GetData {
+                path: "/none".into(),
+            },
+            ReadOp::GetChildren {
+                path: "/a/x".into(),
+            },
+            ReadOp::GetData { path: "/a".into() },
+        ];
+        let outcomes = vec![
+            ReadOutcome::Failed(Code::NoNode),
+            ReadOutcome::Children(vec!["1"]),
+            ReadOutcome::Data(Some(b"/a"), stage.stat("/a")),
+        ];
+        let reply = read(&stage, &Request::MultiRead(ops));
+        assert_eq!(reply, Ok(Reply::MultiRead(outcomes)));
+    }
+
+    #[test]
+    fn what_is_no_read_is_not_answered_here() {
+        let stage = stage();
+        for request in [Request::WhoAmI, Request::Ping, Request::CloseSession] {
+            assert_eq!(read(&stage, &request), Err(Code::Unimplemented));
+        }
+    }
+
+    #[test]
+    fn a_fresh_tree_looks_like_zookeepers() {
+        let tree = Tree::new();
+        for (path, cversion, aversion, children) in [
+            ("/", -1, 0, 1),
+            ("/zookeeper", -2, 0, 2),
+            ("/zookeeper/quota", 0, 0, 0),
+            ("/zookeeper/config", 0, -1, 0),
+        ] {
+            let stat = Stat {
+                cversion,
+                aversion,
+                num_children: children,
+                ..Stat::default()
+            };
+            assert_eq!(tree.stat(path), Some(stat), "{path}");
+        }
+        let config = tree.acl("/zookeeper/config");
+        assert_eq!(config.as_deref(), Some(&[acl(1, "world", "anyone")][..]));
+        assert_eq!(tree.acl("/").as_deref(), Some(&[Acl::open()][..]));
+    }
 }

@@ -2,11 +2,12 @@
 
 use bytes::BytesMut;
 
+use crate::proto::ConnectionId;
 use crate::proto::{
     Acl, Code, EventKind, Id, MultiOutcome, OpCode, PASSWORD_BYTES, Reply, ServerId, SessionId,
-    Stat, Writer, Zxid,
+    Stat, Writer,
 };
-use crate::session::{ConnectionId, Origin};
+use crate::session::Origin;
 use crate::tree::{Admission, Applied, Draft, Lane, Rules, Tree};
 
 /// The session that plays when no other is named.
@@ -241,7 +242,7 @@ impl Stage {
 
     pub(super) fn data(&self, path: &str) -> Option<Vec<u8>> {
         let znode = self.tree.root.find(path).expect("znode exists");
-        znode.data.as_deref().map(<[u8]>::to_vec)
+        znode.data().map(<[u8]>::to_vec)
     }
 
     pub(super) fn has(&self, path: &str) -> bool {
@@ -261,9 +262,4 @@ pub(super) fn created(applied: &Applied) -> String {
 pub(super) fn events(applied: &Applied) -> Vec<(EventKind, &str)> {
     let events = applied.events.iter();
     events.map(|event| (event.kind, &*event.path)).collect()
-}
-
-/// A zxid as tests write it.
-pub(super) fn zxid(number: i64) -> Zxid {
-    Zxid(number)
 }

@@ -1,7 +1,8 @@
 //! One znode, and how a path finds it.
 //!
-//! A znode does not know its own path: the way from the root spells it. Every million of them
-//! counts, so whatever a znode without a history of children does not need stands in `Family`.
+//! A znode knows its name and not its path: the way from the root spells it. Every byte counts a
+//! million times, so name and data share an allocation, and what a znode without a history of
+//! children does not need stands in `Family`.
 
 use std::sync::Arc;
 
@@ -66,9 +67,12 @@ pub(super) struct Znode {
     pub(super) version: i32,
     pub(super) aversion: i32,
     pub(super) owner: Owner,
-    /// Null and empty differ.
-    pub(super) data: Option<Box<[u8]>>,
     pub(super) acl: AclId,
+    /// Where the name ends and the data starts in `text`.
+    name_bytes: u32,
+    /// Null and empty data differ.
+    has_data: bool,
+    text: Box<[u8]>,
     /// `None` until the first child is created.
     family: Option<Box<Family>>,
 }
@@ -86,6 +90,7 @@ struct Family {
 impl Znode {
     /// A znode as a create makes it.
     pub(super) fn new(
+        name: &str,
         zxid: Zxid,
         stamp_ms: i64,
         kind: Kind,
@@ -100,9 +105,36 @@ impl Znode {
             version: 0,
             aversion: 0,
             owner: kind.into(),
-            data: data.map(Box::from),
             acl,
+            name_bytes: u32::try_from(name.len()).expect("a frame has less than 4 GiB"),
+            has_data: data.is_some(),
+            text: [name.as_bytes(), data.unwrap_or_default()].concat().into(),
             family: None,
+        }
+    }
+
+    /// The last component of its path; empty for the root.
+    pub(super) fn name(&self) -> &str {
+        std::str::from_utf8(self.name_bytes()).expect("a name comes from a str")
+    }
+
+    pub(super) fn name_bytes(&self) -> &[u8] {
+        &self.text[..self.name_bytes as usize]
+    }
+
+    pub(super) fn data(&self) -> Option<&[u8]> {
+        self.has_data
+            .then(|| &self.text[self.name_bytes as usize..])
+    }
+
+    /// Replaces the data, in place when it has the same length.
+    pub(super) fn set_data(&mut self, data: Option<&[u8]>) {
+        self.has_data = data.is_some();
+        let data = data.unwrap_or_default();
+        if data.len() == self.data_bytes() {
+            self.text[self.name_bytes as usize..].copy_from_slice(data);
+        } else {
+            self.text = [self.name_bytes(), data].concat().into();
         }
     }
 
@@ -111,7 +143,7 @@ impl Znode {
     }
 
     pub(super) fn data_bytes(&self) -> usize {
-        self.data.as_deref().map_or(0, <[u8]>::len)
+        self.text.len() - self.name_bytes as usize
     }
 
     /// Children ever created: ZooKeeper's stored cversion, and the next sequential number.
@@ -131,13 +163,13 @@ impl Znode {
             .map_or(0, |family| family.children.len())
     }
 
-    /// The children in name order.
-    pub(super) fn children(&self) -> impl Iterator<Item = (&str, &Arc<Znode>)> {
+    /// The children, in an order that only their names decide.
+    pub(super) fn children(&self) -> impl Iterator<Item = &Arc<Znode>> {
         self.family.iter().flat_map(|family| family.children.iter())
     }
 
-    /// The children behind a name, in name order.
-    pub(super) fn children_after(&self, name: &str) -> impl Iterator<Item = (&str, &Arc<Znode>)> {
+    /// The children behind a name in that order.
+    pub(super) fn children_after(&self, name: &str) -> impl Iterator<Item = &Arc<Znode>> {
         self.family
             .iter()
             .flat_map(|family| family.children.after(name))
@@ -170,13 +202,13 @@ impl Znode {
 
     /// Adds a child that `zxid` created. The count of creations stops at its maximum, and pzxid
     /// with it: both only ever move up.
-    pub(super) fn bear(&mut self, name: &str, child: Znode, zxid: Zxid) {
+    pub(super) fn bear(&mut self, child: Znode, zxid: Zxid) {
         let family = self.family_mut();
         if family.created < i32::MAX {
             family.created += 1;
             family.pzxid = zxid;
         }
-        family.children.insert(name, child);
+        family.children.insert(child);
     }
 
     /// Takes out a child that `zxid` deleted.
@@ -188,13 +220,8 @@ impl Znode {
     }
 
     /// Puts in a child that an image holds; `false` when there is one of that name.
-    pub(super) fn adopt(&mut self, name: &str, child: Znode) -> bool {
-        let family = self.family_mut();
-        if family.children.get(name).is_some() {
-            return false;
-        }
-        family.children.insert(name, child);
-        true
+    pub(super) fn adopt(&mut self, child: Znode) -> bool {
+        self.family_mut().children.insert(child)
     }
 
     /// Sets what an image says of the history of children.
@@ -242,7 +269,7 @@ impl Znode {
         let mut open = vec![self.children()];
         while let Some(children) = open.last_mut() {
             match children.next() {
-                Some((_, child)) => {
+                Some(child) => {
                     visit(child);
                     if child.children_count() > 0 {
                         open.push(child.children());
@@ -270,8 +297,8 @@ mod tests {
     use super::*;
     use crate::proto::path::DEPTH_MAX;
 
-    fn znode() -> Znode {
-        Znode::new(Zxid(1), 1, Kind::Persistent, None, AclId::OPEN)
+    fn znode(name: &str) -> Znode {
+        Znode::new(name, Zxid(1), 1, Kind::Persistent, None, AclId::OPEN)
     }
 
     #[test]
@@ -294,11 +321,28 @@ mod tests {
     }
 
     #[test]
+    fn name_and_data_share_an_allocation_and_stay_apart() {
+        let mut znode = znode("name");
+        for data in [
+            None,
+            Some(&b""[..]),
+            Some(b"abc"),
+            Some(b"xyz"),
+            Some(b"longer"),
+            None,
+        ] {
+            znode.set_data(data);
+            assert_eq!((znode.name(), znode.data()), ("name", data));
+            assert_eq!(znode.data_bytes(), data.map_or(0, <[u8]>::len));
+        }
+    }
+
+    #[test]
     fn lookups_are_exact() {
-        let mut root = znode();
-        let mut a = znode();
-        a.bear("b", znode(), Zxid(3));
-        root.bear("a", a, Zxid(2));
+        let mut root = znode("");
+        let mut a = znode("a");
+        a.bear(znode("b"), Zxid(3));
+        root.bear(a, Zxid(2));
         for (path, found) in [
             ("", true),
             ("/", true),
@@ -319,11 +363,11 @@ mod tests {
 
     #[test]
     fn the_count_of_creations_stops_at_its_maximum_and_pzxid_with_it() {
-        let mut parent = znode();
+        let mut parent = znode("a");
         parent.remember(i32::MAX - 1, Zxid(5));
-        parent.bear("a", znode(), Zxid(6));
+        parent.bear(znode("a"), Zxid(6));
         assert_eq!((parent.created(), parent.pzxid()), (i32::MAX, Zxid(6)));
-        parent.bear("b", znode(), Zxid(7));
+        parent.bear(znode("b"), Zxid(7));
         assert_eq!((parent.created(), parent.pzxid()), (i32::MAX, Zxid(6)));
         parent.bury("b", Zxid(8));
         assert_eq!((parent.created(), parent.pzxid()), (i32::MAX, Zxid(8)));
@@ -333,10 +377,10 @@ mod tests {
     #[test]
     fn the_deepest_chain_drops_on_a_small_stack() {
         let run = || {
-            let mut chain = znode();
+            let mut chain = znode("a");
             for _ in 0..DEPTH_MAX {
-                let mut parent = znode();
-                parent.bear("a", chain, Zxid(1));
+                let mut parent = znode("a");
+                parent.bear(chain, Zxid(1));
                 chain = parent;
             }
             let mut count = 0;

@@ -10,8 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::proto::ConnectionId;
 use crate::proto::{EventKind, WatcherType, path};
-use crate::session::ConnectionId;
 
 /// The modes in which one connection watches one path in one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -407,6 +407,10 @@ fn mntr_of_an_ensemble_tells_its_state_and_what_the_leader_sees() {
         ]
     );
     assert!(text.contains("zk_server_state\tleader\nzk_peer_state\tleading - broadcast\n"));
+}
+
+#[test]
+fn mntr_names_what_a_member_is_doing_as_zookeeper_does() {
     for (mode, phase, want) in [
         (Mode::Follower, Phase::Broadcasting, "following - broadcast"),
         (
@@ -427,7 +431,11 @@ fn mntr_of_an_ensemble_tells_its_state_and_what_the_leader_sees() {
             "leading - synchronization",
         ),
     ] {
-        let peer = Some(PeerMetrics { phase, ..peer });
+        let peer = Some(PeerMetrics {
+            quorum_size: 2,
+            synced_observers: 1,
+            phase,
+        });
         let text = mntr(
             &status(mode),
             &Metrics {
