@@ -310,7 +310,11 @@ async fn receive(
 }
 
 impl Shared {
-    fn take(&self, frame: &Bytes, heard: &mpsc::UnboundedSender<Notification>) -> Result<(), String> {
+    fn take(
+        &self,
+        frame: &Bytes,
+        heard: &mpsc::UnboundedSender<Notification>,
+    ) -> Result<(), String> {
         let mut r = Reader::new(frame);
         let header = (r.i32(), r.i64(), r.i32());
         let (Ok(xid), Ok(zxid), Ok(err)) = header else {

@@ -18,12 +18,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zoowarden::proto::SessionId;
 
 use crate::client::{Client, ConnectError, Pending, Session};
 use crate::ensemble::Ensemble;
-use crate::operations::{NODE_EXISTS, Failure, created_path, mode};
+use crate::operations::{Failure, NODE_EXISTS, created_path, mode};
 use crate::wait::{SOON, until};
 
 /// Operations of one writer under way.
@@ -73,6 +74,8 @@ struct Server {
     address: SocketAddr,
     /// Clients may connect, and must not be disconnected.
     up: AtomicBool,
+    /// It answers nobody, and clients do not wait for it.
+    given_up: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +114,7 @@ impl Load {
             id,
             address: ensemble.address(id),
             up: AtomicBool::new(homes.contains(&id)),
+            given_up: watch::Sender::new(false),
         });
         let servers = servers.collect::<Vec<_>>();
         let homes = (0..servers.len()).filter(|index| homes.contains(&servers[*index].id));
@@ -155,7 +159,15 @@ impl Load {
 
     /// This server serves: writers come home, and their connections must hold.
     pub fn expect_up(&self, id: u8) {
-        self.server(id).up.store(true, Ordering::Release);
+        let server = self.server(id);
+        server.given_up.send_replace(false);
+        server.up.store(true, Ordering::Release);
+    }
+
+    /// This server hangs: its writers turn away from it as clients do that hear nothing.
+    pub fn give_up(&self, id: u8) {
+        self.expect_down(id);
+        self.server(id).given_up.send_replace(true);
     }
 
     /// Waits until every writer has had `more` operations acknowledged.
@@ -166,7 +178,9 @@ impl Load {
         until("every writer goes on", SOON, async || {
             self.assert_no_surprise();
             let mut pairs = self.board.writers.iter().zip(&goals);
-            pairs.all(|(writer, goal)| now(writer) >= *goal).then_some(())
+            pairs
+                .all(|(writer, goal)| now(writer) >= *goal)
+                .then_some(())
         })
         .await;
     }
@@ -274,7 +288,12 @@ impl Books {
         for (number, session) in self.sessions.iter().enumerate() {
             let stat = client.exists(&ephemeral(number), false).await;
             let owner = stat.map(|stat| stat.map(|stat| stat.ephemeral_owner));
-            assert_eq!(owner, Ok(Some(session.0)), "{} on {server}", ephemeral(number));
+            assert_eq!(
+                owner,
+                Ok(Some(session.0)),
+                "{} on {server}",
+                ephemeral(number)
+            );
         }
         client.close().await.expect("a session can be closed");
     }
@@ -304,7 +323,10 @@ async fn read_back(client: &Client, path: &str) -> Result<u64, String> {
     let sets = u64::try_from(stat.version).unwrap_or(0);
     let came = sets + names.len() as u64;
     if creates_before(came) != names.len() as u64 {
-        return Err(format!("{sets} sets and {} items are no prefix", names.len()));
+        return Err(format!(
+            "{sets} sets and {} items are no prefix",
+            names.len()
+        ));
     }
     let last = (0..came).rev().find(|n| !is_create(*n));
     let expected = last.map_or("new".into(), |n| n.to_string());
@@ -471,7 +493,13 @@ impl Writer {
                 // An empty window means that there is a reason to pause.
                 return Ok(pause.unwrap_or(Pause::Stop));
             };
-            let Ok(answer) = tokio::time::timeout(SOON, front.answer()).await else {
+            let mut given_up = board.servers[server].given_up.subscribe();
+            let answer = tokio::select! {
+                answer = tokio::time::timeout(SOON, front.answer()) => answer,
+                // The board keeps the sender.
+                _ = given_up.wait_for(|given_up| *given_up) => return Ok(Pause::Lost),
+            };
+            let Ok(answer) = answer else {
                 return Err(format!("no answer to operation {}", self.acknowledged));
             };
             let Ok(answer) = answer else {

@@ -162,9 +162,7 @@ pub fn data_and_stat(answer: &Answer) -> (Vec<u8>, Stat) {
 
 /// The record of a getChildren, sorted.
 pub fn sorted_names(answer: &Answer) -> Vec<String> {
-    let mut names = decoded(answer, |r| {
-        r.vector(4, |r| Ok(r.text()?.into_owned())).ok()
-    });
+    let mut names = decoded(answer, |r| r.vector(4, |r| Ok(r.text()?.into_owned())).ok());
     names.sort();
     names
 }

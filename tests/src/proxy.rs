@@ -99,7 +99,9 @@ async fn pump(
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let read = reader.read(&mut chunk).await?;
-        open.wait_for(|open| *open).await.map_err(io::Error::other)?;
+        open.wait_for(|open| *open)
+            .await
+            .map_err(io::Error::other)?;
         if read == 0 {
             return Ok(());
         }
