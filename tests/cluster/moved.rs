@@ -38,13 +38,15 @@ async fn flood(client: Arc<Client>, path: String, acknowledged: watch::Sender<i3
 
 /// Attaches as soon as the server has seen what the session has.
 async fn attach(server: SocketAddr, session: &Session) -> Client {
-    until("the session is taken", SOON, async || {
-        match Client::attach(server, session).await {
+    until(
+        "the session is taken",
+        SOON,
+        async || match Client::attach(server, session).await {
             Ok(client) => Some(client),
             Err(ConnectError::Io(_)) => None,
             Err(ConnectError::SessionGone) => panic!("the session is gone"),
-        }
-    })
+        },
+    )
     .await
 }
 

@@ -7,6 +7,7 @@ pub mod client;
 pub mod ensemble;
 pub mod load;
 pub mod operations;
+pub mod picture;
 pub mod process;
 pub mod proxy;
 pub mod wait;
