@@ -86,6 +86,34 @@ pub(crate) fn go(subject: Subject) -> Outcome {
     })
 }
 
+/// `tests/interop/curator/Session.java`, compiled and run with Curator's jars.
+pub(crate) fn curator(subject: Subject) -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::JAVA, tools::JAVAC, tools::CURATOR]) {
+        return missing;
+    }
+    let folder = target().join("interop/curator");
+    let classes = folder.join("classes");
+    let classpath = format!("{}:{}/lib/*", classes.display(), folder.display());
+    let compiled = Run::new("javac")
+        .args(&[
+            "-Xlint:deprecation,rawtypes,unchecked",
+            "-Werror",
+            "-cp",
+            &classpath,
+            "-d",
+        ])
+        .args(&[&classes])
+        .args(&["tests/interop/curator/Session.java"])
+        .run_check();
+    compiled.and_then(|| {
+        with_server(subject, |server| {
+            Run::new("java")
+                .args(&["-cp", &classpath, "Session", &server.address])
+                .run_tests(tally::of_plain)
+        })
+    })
+}
+
 /// The suite that kazoo carries, unmodified; `more` goes to pytest.
 pub(crate) fn kazoo(subject: Subject, more: &[String]) -> Outcome {
     if let Some(missing) = tools::missing(&[tools::KAZOO]) {

@@ -32,6 +32,7 @@ usage: cargo xtask <task>
   zkcli         a scripted session of zkCli.sh
   node          a session of node-zookeeper-client
   go            a session of go-zk
+  curator       a session of Apache Curator, with its recipes
   kazoo         the Python client's own test suite; further arguments go to pytest
 
   --reference   run a foreign suite against Apache ZooKeeper itself
@@ -97,6 +98,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "zkcli",
                 "node",
                 "go",
+                "curator",
                 "kazoo",
             ] {
                 run(task, arguments, report);
@@ -112,6 +114,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),
+        "curator" => report.step("Apache Curator", || foreign::curator(subject)),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, &arguments.rest)
         }),

@@ -79,6 +79,23 @@ pub(crate) const GO: Tool = Tool {
     bring: "apt-get install golang-go",
 };
 
+pub(crate) const JAVAC: Tool = Tool {
+    name: "javac",
+    is_there: || answers("javac", &["-version"]),
+    bring: "apt-get install openjdk-17-jdk-headless",
+};
+
+pub(crate) const CURATOR: Tool = Tool {
+    name: "Apache Curator",
+    is_there: || {
+        let recipes = "interop/curator/lib/curator-recipes.jar";
+        process::target().join(recipes).exists()
+    },
+    bring: "apt-get install maven\n  \
+            mvn -f tests/interop/curator/pom.xml dependency:copy-dependencies \
+            -DoutputDirectory=$PWD/target/interop/curator/lib",
+};
+
 /// The step is left out if any of these is not there.
 pub(crate) fn missing(tools: &[Tool]) -> Option<Outcome> {
     let absent = tools.iter().filter(|tool| !(tool.is_there)());
