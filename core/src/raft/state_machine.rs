@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, Snapshot};
@@ -39,22 +38,10 @@ pub(crate) struct Restored {
 /// Loads a snapshot file. Blocks; not for async threads.
 pub(crate) fn load(file: &SnapshotFile) -> io::Result<Restored> {
     let mut loader = image::Loader::new();
-    // The file cuts where it likes, but the loader takes an image's own chunks, which are whole
-    // records: each stands behind its length.
-    let mut ahead = BytesMut::new();
-    for bytes in file.chunks() {
-        ahead.extend_from_slice(&bytes.map_err(io::Error::other)?);
-        while let Some(length) = ahead.first_chunk::<4>() {
-            let length = u32::from_be_bytes(*length) as usize;
-            if ahead.len() - 4 < length {
-                break;
-            }
-            ahead.advance(4);
-            loader.push(&ahead.split_to(length)).map_err(invalid)?;
-        }
-    }
-    if !ahead.is_empty() {
-        return Err(invalid(image::ImageError::Incomplete));
+    for chunk in file.chunks() {
+        loader
+            .push(&chunk.map_err(io::Error::other)?)
+            .map_err(invalid)?;
     }
     Ok(Restored {
         tree: loader.finish().map_err(invalid)?,
@@ -242,8 +229,6 @@ fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<S
         .map_or(EntryId { term: 0, index: 0 }, entry_id);
     let mut writer = snapshots.create(id, &snapshot_meta_bytes(meta))?;
     for chunk in image::chunks(view) {
-        let length = u32::try_from(chunk.len()).map_err(io::Error::other)?;
-        writer.write(&length.to_be_bytes())?;
         writer.write(&chunk)?;
     }
     writer.finish()
@@ -252,64 +237,62 @@ fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{
-        Acl, ConnectionId, Id, OpCode, PASSWORD_BYTES, ServerId, SessionId, Writer,
-    };
-    use crate::storage::SimDisk;
+    use crate::proto::{ConnectionId, OpCode, ServerId, SessionId};
+    use crate::storage::RealDisk;
     use crate::tree::{Draft, Rules};
 
-    const SESSION: SessionId = SessionId(1);
-    const CONNECTION: ConnectionId = ConnectionId(1);
-
-    fn apply(tree: &mut Tree, number: u64, draft: &Draft<'_>) {
+    /// Larger than a chunk of a snapshot file, so that records lie across chunks.
+    fn large_tree() -> Tree {
         let lane = Lane {
             server: ServerId(1),
             boot: 1,
         };
-        tree.admit(lane, number);
-        let applied = tree.apply(1, 0, lane, number, draft);
-        assert!(applied.result.is_ok(), "{:?}", applied.result);
-    }
-
-    fn grown(znodes: u64, data: &[u8]) -> Tree {
+        let (session, connection) = (SessionId(1), ConnectionId(1));
         let mut tree = Tree::new();
-        let opened = Draft::Open {
-            session: SESSION,
-            password: [7; PASSWORD_BYTES],
-            timeout_ms: 1000,
-            connection: CONNECTION,
+        let (password, timeout_ms) = ([1; 16], 1000);
+        let open = Draft::Open {
+            session,
+            password,
+            timeout_ms,
+            connection,
         };
-        apply(&mut tree, 1, &opened);
-        for number in 0..znodes {
-            let mut body = BytesMut::new();
-            let w = &mut Writer::new(&mut body);
-            w.text(&format!("/{number}"));
-            w.buffer(Some(data));
-            Acl::encode_list(&[Acl::open()], w);
+        assert!(tree.apply(1, 1, lane, 1, &open).result.is_ok());
+        for number in 2..40 {
+            let mut body = bytes::BytesMut::new();
+            let w = &mut crate::proto::Writer::new(&mut body);
+            w.text(&format!("/z{number}"));
+            w.buffer(Some(&vec![7; 100_000]));
+            crate::proto::Acl::encode_list(&[crate::proto::Acl::open()], w);
             w.i32(0);
             let create = Draft::Request {
-                session: SESSION,
-                connection: CONNECTION,
+                session,
+                connection,
                 rules: Rules::default(),
-                identities: vec![Id::new("ip", "127.0.0.1")],
+                identities: Vec::new(),
                 op: OpCode::Create,
                 body: &body,
             };
-            apply(&mut tree, number + 2, &create);
+            assert!(tree.apply(1, 1, lane, number, &create).result.is_ok());
         }
         tree
     }
 
     #[test]
-    fn a_snapshot_loads_wherever_the_file_was_cut() {
-        for (znodes, bytes) in [(0, 0), (100, 50), (3000, 1021), (5, 900_001)] {
-            let tree = grown(znodes, &vec![1; bytes]);
-            let dir = std::path::Path::new("snap");
-            let snapshots = Snapshots::open(Arc::new(SimDisk::new()), dir, 2).unwrap();
-            let meta = SnapshotMeta::default();
-            let file = write(&snapshots, tree.clone(), &meta).unwrap();
-            let loaded = load(&file).unwrap();
-            assert_eq!(loaded.tree.digest(), tree.digest(), "{znodes} of {bytes}");
-        }
+    fn a_tree_comes_back_from_its_snapshot_file() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let snapshots = Snapshots::open(Arc::new(RealDisk), dir.path(), 2).expect("it opens");
+        let tree = large_tree();
+        let meta = SnapshotMeta {
+            last_log_id: Some(crate::raft::types::log_id(EntryId { term: 3, index: 9 })),
+            ..SnapshotMeta::default()
+        };
+        let file = write(&snapshots, tree.clone(), &meta).expect("it is written");
+        let restored = load(&file).expect("it loads");
+        assert_eq!(restored.tree.digest(), tree.digest());
+        assert_eq!(restored.meta.last_log_id, meta.last_log_id);
+        assert_eq!(
+            snapshots.list().expect("it lists")[0].id,
+            EntryId { term: 3, index: 9 }
+        );
     }
 }
