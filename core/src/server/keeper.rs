@@ -102,8 +102,11 @@ impl Round {
         self.changes += changes_between(self.zxid, zxid);
         self.zxid = zxid;
         let (_, applied) = shared.consensus.indexes();
-        let due = self.grown >= snapshot_limit(shared)
-            || self.changes >= u64::from(shared.config.snap_count);
+        // A large tree is not written out again for a few changes: what goes into snapshots stays
+        // within twice of what goes into the log.
+        let tree_bytes = shared.replica.tree().approximate_data_size();
+        let many = self.changes >= u64::from(shared.config.snap_count);
+        let due = self.grown >= snapshot_limit(shared) || (many && self.grown * 2 >= tree_bytes);
         if due && applied > self.asked {
             self.asked = applied;
             self.grown = 0;
