@@ -31,6 +31,26 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Writes blocks until one is refused; tells how many found room.
+async fn fill(client: &Client) -> usize {
+    let block = block();
+    for number in 0..2 * DISK_BYTES / block.len() {
+        let path = format!("/block-{number}");
+        match client.create(&path, &block, mode::PERSISTENT).await {
+            Ok(_) => {}
+            Err(refused) => {
+                assert_eq!(refused, SYSTEM_ERROR);
+                return number;
+            }
+        }
+    }
+    panic!("the disk never fills");
+}
+
+fn block() -> Vec<u8> {
+    vec![7; 100 << 10]
+}
+
 /// Writes that need room are answered with an error; reads, deletes and sessions go on; room that
 /// is made is used without anybody's help; a restart in between changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,59 +71,34 @@ async fn full_disk_refuses_what_needs_room_and_recovers_by_itself() {
     std::fs::write(&ballast, vec![1; BALLAST_BYTES]).unwrap();
     ensemble.start_server(ONLY);
     ensemble.wait_until_serving(ONLY).await;
-    let client = Client::open(ensemble.address(ONLY), SOON).await.unwrap();
-    let other = Client::open(ensemble.address(ONLY), SOON).await.unwrap();
+    let address = ensemble.address(ONLY);
+    let client = Client::open(address, SOON).await.unwrap();
     client
         .create("/kept", b"kept", mode::PERSISTENT)
         .await
         .unwrap();
+    let other = Client::open(address, SOON).await.unwrap();
     other
         .create("/ephemeral", b"", mode::EPHEMERAL)
         .await
         .unwrap();
-
-    let block = vec![7; 100 << 10];
-    let mut written = 0;
-    let refused = loop {
-        let path = format!("/block-{written}");
-        match client.create(&path, &block, mode::PERSISTENT).await {
-            Ok(_) => written += 1,
-            Err(refused) => break refused,
-        }
-        assert!(
-            written < 2 * DISK_BYTES / block.len(),
-            "the disk never fills"
-        );
-    };
+    let written = fill(&client).await;
     println!("{written} blocks found room");
-    assert_eq!(refused, SYSTEM_ERROR);
-    assert_eq!(
-        client.set_data("/kept", &block, -1).await.err(),
-        Some(SYSTEM_ERROR)
-    );
-    assert_eq!(client.get_data("/kept").await.unwrap().0, b"kept");
-    client.delete("/block-0", -1).await.expect("deletes go on");
-    other.close().await.expect("closing sessions goes on");
-    assert!(client.exists("/ephemeral", false).await.unwrap().is_none());
-    let late = Client::open(ensemble.address(ONLY), SOON).await;
-    late.expect("sessions are opened")
-        .close()
-        .await
-        .expect("and closed");
-    assert!(!client.is_lost());
+    what_makes_room_goes_on(&client, &other).await;
+    let late = Client::open(address, SOON).await;
+    late.expect("sessions are opened").close().await.unwrap();
 
     let session = client.session();
     drop(client);
     ensemble.kill(ONLY);
     ensemble.start_server(ONLY);
     ensemble.wait_until_serving(ONLY).await;
-    let client = Client::attach(ensemble.address(ONLY), &session).await;
+    let client = Client::attach(address, &session).await;
     let client = client.expect("the session survives");
-    for number in 1..written {
+    for number in 0..written {
         let stat = client.exists(&format!("/block-{number}"), false).await;
-        assert!(matches!(stat, Ok(Some(_))), "block {number}: {stat:?}");
+        assert_eq!(stat.unwrap().is_some(), number > 0, "block {number}");
     }
-    assert!(client.exists("/block-0", false).await.unwrap().is_none());
 
     std::fs::remove_file(&ballast).unwrap();
     until("there is room again", SOON, async || {
@@ -117,7 +112,18 @@ async fn full_disk_refuses_what_needs_room_and_recovers_by_itself() {
     })
     .await;
     client
-        .create("/after", &block, mode::PERSISTENT)
+        .create("/after", &block(), mode::PERSISTENT)
         .await
         .unwrap();
+}
+
+async fn what_makes_room_goes_on(client: &Client, other: &Client) {
+    let set = client.set_data("/kept", &block(), -1).await;
+    assert_eq!(set.err(), Some(SYSTEM_ERROR));
+    assert_eq!(client.get_data("/kept").await.unwrap().0, b"kept");
+    client.delete("/block-0", -1).await.expect("deletes go on");
+    other.close().await.expect("closing sessions goes on");
+    let ephemeral = client.exists("/ephemeral", false).await;
+    assert_eq!(ephemeral, Ok(None));
+    assert!(!client.is_lost());
 }

@@ -97,43 +97,51 @@ async fn wiped_follower_catches_up_by_snapshot() {
 }
 
 /// A server that belonged and finds no log does not take itself for a new one: it may have
-/// acknowledged what is gone.
+/// acknowledged what is gone. What it advises works, with its snapshots and without.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_without_its_log_refuses_to_start_and_says_why() {
     let mut ensemble = Ensemble::start(short_log()).await;
-    let leader = ensemble.wait_for_leader(&ensemble.ids()).await;
-    write_much(&ensemble, leader).await;
-    wait_for_purge(&ensemble, leader).await;
-    assert!(ensemble.terminate(leader).await.success());
-    for with_snapshots in [true, false] {
-        let mut lost = files(&ensemble, leader, "log.");
-        lost.extend(files(&ensemble, leader, "free."));
-        if !with_snapshots {
-            lost.extend(files(&ensemble, leader, "snapshot."));
+    let lost = ensemble.wait_for_leader(&ensemble.ids()).await;
+    write_much(&ensemble, lost).await;
+    wait_for_purge(&ensemble, lost).await;
+    let other = ensemble.ids().into_iter().find(|id| *id != lost).unwrap();
+    for prefixes in [&["log.", "free."][..], &["log.", "free.", "snapshot."]] {
+        assert!(ensemble.terminate(lost).await.success());
+        let lose = |ensemble: &Ensemble| {
+            let lost = prefixes
+                .iter()
+                .flat_map(|prefix| files(ensemble, lost, prefix));
+            lost.for_each(|file| std::fs::remove_file(file).unwrap());
+        };
+        // The first refusal must not make the second start succeed.
+        for _ in 0..2 {
+            lose(&ensemble);
+            let before = ensemble.log(lost).len();
+            ensemble.start_server(lost);
+            let status = ensemble.wait_until_ended(lost).await;
+            let said = ensemble.log(lost)[before..].to_owned();
+            assert_eq!(status.code(), Some(1), "{said}");
+            let data = ensemble.data_dir(lost).display().to_string();
+            for part in ["holds no log", "`identity`", &data] {
+                assert!(said.contains(part), "no word of {part} in: {said}");
+            }
         }
-        lost.iter()
-            .for_each(|file| std::fs::remove_file(file).unwrap());
-        let before = ensemble.log(leader).len();
-        ensemble.start_server(leader);
-        let status = ensemble.wait_until_ended(leader).await;
-        let log = ensemble.log(leader);
-        let said = log[before..].to_owned();
-        assert_eq!(status.code(), Some(1), "{said}");
-        let data = ensemble.data_dir(leader);
-        for part in ["holds no log", "identity", &data.display().to_string()] {
-            assert!(said.contains(part), "no word of {part} in: {said}");
-        }
-        // The refusal must not make the next start succeed.
-        let left = files(&ensemble, leader, "log.");
-        left.iter()
-            .for_each(|file| std::fs::remove_file(file).unwrap());
+        ensemble.start_server(lost);
+        assert_eq!(ensemble.wait_until_ended(lost).await.code(), Some(1));
+
+        let client = Client::open(ensemble.address(other), SOON).await.unwrap();
+        let late = format!("/late-{}", prefixes.len());
+        client.create(&late, b"", mode::PERSISTENT).await.unwrap();
+        std::fs::remove_file(ensemble.data_dir(lost).join("identity")).unwrap();
+        let before = ensemble.log(lost).len();
+        ensemble.start_server(lost);
+        ensemble.wait_until_serving(lost).await;
+        let said = ensemble.log(lost)[before..].to_owned();
+        assert!(said.contains("this server votes again"), "{said}");
+        let client = Client::open(ensemble.address(lost), SOON).await.unwrap();
+        assert_eq!(client.children("/much").await.unwrap().len(), 200);
+        assert!(client.exists(&late, false).await.unwrap().is_some());
     }
-    // What it advises works.
-    std::fs::remove_file(ensemble.data_dir(leader).join("identity")).unwrap();
-    ensemble.start_server(leader);
-    ensemble.wait_until_serving(leader).await;
-    let client = Client::open(ensemble.address(leader), SOON).await.unwrap();
-    assert_eq!(client.children("/much").await.unwrap().len(), 200);
 }
 
 /// A follower whose log is damaged stays out, keeps the damaged files aside, and is repaired by

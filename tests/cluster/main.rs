@@ -3,6 +3,11 @@
 //! What lives here: one file per kind of failure. Every test starts its own servers, waits for
 //! conditions and never for time alone, and takes its turn, so that it has the machine for itself.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of it is tests, the functions they share included"
+)]
+
 mod disk_full;
 mod handover;
 mod leader_kill;

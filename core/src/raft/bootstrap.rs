@@ -154,8 +154,15 @@ impl Consensus {
         tracing::info!("caught up; this server votes again");
     }
 
-    /// As leader: takes in the observers that the configuration names.
+    /// As leader: takes in the observers that the configuration names. Comes back when all are in;
+    /// right after an election that may have to wait for the first membership to be committed.
     pub async fn admit_observers(&self) {
+        while !self.try_to_admit_observers().await {
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    async fn try_to_admit_observers(&self) -> bool {
         let known = {
             let metrics = self.raft.metrics();
             let membership = metrics.borrow_watched().membership_config.clone();
@@ -165,6 +172,7 @@ impl Consensus {
                 .map(|(id, _)| *id)
                 .collect::<Vec<_>>()
         };
+        let mut all = true;
         for (observer, address) in &self.members.observers {
             let id = u64::from(observer.0);
             if known.contains(&id) {
@@ -176,9 +184,11 @@ impl Consensus {
             match self.raft.add_learner(id, node, false).await {
                 Ok(_) => tracing::info!(observer = observer.0, "observer admitted"),
                 Err(error) => {
-                    tracing::warn!(observer = observer.0, %error, "observer not admitted");
+                    tracing::debug!(observer = observer.0, %error, "observer not admitted yet");
+                    all = false;
                 }
             }
         }
+        all
     }
 }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use openraft::errors::{
     NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
 };
-use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use openraft::network::{Backoff, RPCOption, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
@@ -22,6 +22,10 @@ use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, inv
 use crate::raft::types::{SnapshotMeta, TypeConfig, Vote, get_vote, put_vote, snapshot_meta_bytes};
 use crate::raft::{Members, rpc};
 use crate::storage::SnapshotFile;
+
+/// Pause before a peer that could not be reached is tried again: what a server that comes back has
+/// to wait at most.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Raw bytes of a snapshot in one frame.
 const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
@@ -115,6 +119,10 @@ fn malformed(error: Malformed) -> RPCError<TypeConfig> {
 
 impl RaftNetworkV2<TypeConfig> for Link {
     type SnapshotData = SnapshotFile;
+
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(std::iter::repeat(RETRY)))
+    }
 
     async fn append_entries(
         &mut self,

@@ -45,6 +45,8 @@ pub struct Settings {
     pub digest: DigestSettings,
     /// Bytes one connection may leave unread before it is closed.
     pub outbox_bytes_max: usize,
+    /// Set by the log while its disk is full: writes that need room are refused.
+    pub space_is_low: Arc<AtomicBool>,
 }
 
 /// The state of this server and everybody connected to it.
@@ -58,8 +60,6 @@ pub struct Replica {
     lane: Mutex<Lane>,
     /// Requests that are not answered yet, of all connections.
     outstanding: AtomicUsize,
-    /// The log's disk is nearly full: writes that need room are refused.
-    space_is_low: AtomicBool,
     /// What the operator's counters show.
     pub traffic: Traffic,
 }
@@ -74,7 +74,6 @@ impl Replica {
             connections: Mutex::new(HashMap::new()),
             lane: Mutex::new(lane),
             outstanding: AtomicUsize::new(0),
-            space_is_low: AtomicBool::new(false),
             traffic: Traffic::default(),
         }
     }
@@ -172,13 +171,8 @@ impl Replica {
         *self.lane.lock() = lane;
     }
 
-    /// While `low`, writes that need room are refused and everything else goes on.
-    pub fn set_space_is_low(&self, low: bool) {
-        self.space_is_low.store(low, Ordering::Relaxed);
-    }
-
     /// Whether writes that need room are refused now.
     pub fn space_is_low(&self) -> bool {
-        self.space_is_low.load(Ordering::Relaxed)
+        self.settings.space_is_low.load(Ordering::Acquire)
     }
 }

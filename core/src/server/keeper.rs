@@ -70,7 +70,6 @@ impl Round {
         let low = shared.log.space() == Space::Low;
         if low != self.low {
             self.low = low;
-            shared.replica.set_space_is_low(low);
             let dir = shared.config.log_dir.display();
             if low {
                 tracing::error!(%dir,

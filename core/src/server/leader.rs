@@ -35,7 +35,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut heard: mpsc::UnboundedReceiver<
 }
 
 async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<SessionId>>) {
-    shared.consensus.admit_observers().await;
+    let admitting = shared.consensus.admit_observers();
+    tokio::pin!(admitting);
+    let mut admitted = false;
     let tick_ms = u64::from(shared.config.tick_ms.max(1));
     let mut expiry = Expiry::new(tick_ms, shared.clock.monotonic_ms());
     let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
@@ -45,6 +47,7 @@ async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<Sess
     reap.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            () = &mut admitting, if !admitted => admitted = true,
             _ = tick.tick() => expire(shared, &mut expiry),
             Some(sessions) = heard.recv() => touch(shared, &mut expiry, &sessions),
             _ = reap.tick() => reap_overdue(shared).await,

@@ -155,7 +155,7 @@ impl Server {
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
         // Moved, not cloned: a second owner would make every change copy its way.
         let tree = std::mem::take(&mut opened.recovered.tree);
-        let replica = Arc::new(Replica::new(settings(&config), tree, lane));
+        let replica = Arc::new(Replica::new(settings(&config, &opened.log), tree, lane));
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
             me,
@@ -268,7 +268,7 @@ impl Server {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, log: &Log) -> Settings {
     Settings {
         rules: Rules {
             extended_types: config.ttl.extended_types_enabled,
@@ -284,6 +284,7 @@ fn settings(config: &Config) -> Settings {
                 .map(|digest| digest.0.clone()),
         },
         outbox_bytes_max: OUTBOX_BYTES_MAX,
+        space_is_low: log.space_is_low(),
     }
 }
 

@@ -39,24 +39,33 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
     let (log, snapshots, recovered) = match recover(config, disk) {
         Ok(recovered) => recovered,
         Err(error) if may_be_repaired(config, &error) => {
-            let aside = set_aside(config)?;
-            tracing::error!(%error, aside = %aside.display(),
-                "the data is damaged; it was set aside and will be fetched from the other servers");
             standing = Standing::Returning;
+            // First, so that a crash in between does not leave a member without a log.
             Identity {
                 standing,
                 ..identity
             }
             .store(&**disk, &config.data_dir)?;
+            let aside = set_aside(config)?;
+            tracing::error!(%error, aside = %aside.display(),
+                "the data is damaged; it was set aside and will be fetched from the other servers");
             recover(config, disk)?
         }
         Err(error) => return Err(error),
     };
-    let has_data = log.state().last.is_some() || recovered.is_some();
-    if standing == Standing::Member && !has_data {
-        return Err(StartError::LogLost {
-            dir: config.log_dir.clone(),
-        });
+    // A snapshot alone is not enough: the log behind it may have been acknowledged.
+    if log.state().last.is_none() {
+        match standing {
+            Standing::Member => {
+                return Err(StartError::LogLost {
+                    dir: config.log_dir.clone(),
+                });
+            }
+            Standing::New if recovered.is_some() && !is_alone(config) => {
+                standing = Standing::Returning;
+            }
+            Standing::New | Standing::Returning => {}
+        }
     }
     Ok(Opened {
         locks,
@@ -154,18 +163,20 @@ fn newest(log: &Log, snapshots: &Snapshots) -> Result<Option<Recovered>, StartEr
     }
 }
 
+/// Whether there is nobody else to fetch anything from.
+fn is_alone(config: &Config) -> bool {
+    let ensemble = config.ensemble.as_ref();
+    ensemble.is_none_or(|ensemble| ensemble.voters().count() < 2)
+}
+
 fn may_be_repaired(config: &Config, error: &StartError) -> bool {
-    let alone = config
-        .ensemble
-        .as_ref()
-        .is_none_or(|ensemble| ensemble.voters().count() < 2);
     let damaged = matches!(
         error,
         StartError::Log(OpenError::Damaged { .. })
             | StartError::SnapshotDamaged(_)
             | StartError::SnapshotMissing { .. }
     );
-    damaged && !alone
+    damaged && !is_alone(config)
 }
 
 /// Moves log and snapshots into a directory of their own, so that somebody may still look at them.

@@ -22,6 +22,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -323,7 +324,16 @@ impl Log {
 
     /// Whether there is disk space in reserve.
     pub fn space(&self) -> Space {
-        self.shared.lock().space
+        match self.shared.space_is_low.load(Ordering::Acquire) {
+            true => Space::Low,
+            false => Space::Enough,
+        }
+    }
+
+    /// `true` while the disk is full, from the moment the log learns of it: what is left of the
+    /// reserve may be gone before anybody who asks now and then has asked again.
+    pub fn space_is_low(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shared.space_is_low)
     }
 
     /// Counters.

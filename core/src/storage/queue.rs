@@ -9,15 +9,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::index::{Cache, Index};
-use super::log::{
-    Done, Entry, EntryId, LogState, LogStats, PAYLOAD_BYTES_MAX, Space, VOTE_BYTES_MAX,
-};
+use super::log::{Done, Entry, EntryId, LogState, LogStats, PAYLOAD_BYTES_MAX, VOTE_BYTES_MAX};
 use super::record::{HEADER_BYTES, record_bytes};
 use super::segment::Segment;
 
@@ -67,7 +66,6 @@ pub(super) struct Inner {
     pub(super) cache: Cache,
     pub(super) index: Index,
     pub(super) segments: BTreeMap<u64, Arc<Segment>>,
-    pub(super) space: Space,
     pub(super) stats: LogStats,
     pub(super) busy_since: Option<Instant>,
     queue: VecDeque<Op>,
@@ -82,6 +80,8 @@ pub(super) struct Inner {
 pub(super) struct Shared {
     inner: Mutex<Inner>,
     wake: Condvar,
+    /// The disk is full; read by whoever takes writes, without a lock.
+    pub(super) space_is_low: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -91,7 +91,6 @@ impl Shared {
             state: state.clone(),
             index: Index::default(),
             segments: BTreeMap::new(),
-            space: Space::Enough,
             stats: LogStats::default(),
             busy_since: None,
             queue: VecDeque::new(),
@@ -104,6 +103,7 @@ impl Shared {
         Shared {
             inner: Mutex::new(inner),
             wake: Condvar::new(),
+            space_is_low: Arc::default(),
         }
     }
 

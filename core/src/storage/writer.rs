@@ -12,6 +12,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::disk::{Disk, is_out_of_space};
@@ -398,8 +399,8 @@ impl Writer {
     }
 
     fn set_space(&self, space: Space) {
-        let before = std::mem::replace(&mut self.shared.lock().space, space);
-        if before != space {
+        let low = space == Space::Low;
+        if self.shared.space_is_low.swap(low, Ordering::AcqRel) != low {
             tracing::warn!(dir = %self.dir.display(), ?space, "disk space for the log changed");
         }
     }
