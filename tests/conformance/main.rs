@@ -12,4 +12,8 @@ mod support;
 mod create;
 mod delete_and_set;
 mod handshake;
+mod multi;
+mod reads;
+mod set_watches;
 mod versions;
+mod watches;
