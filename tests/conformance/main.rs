@@ -14,6 +14,7 @@ mod delete_and_set;
 mod handshake;
 mod multi;
 mod reads;
+mod sessions;
 mod set_watches;
 mod versions;
 mod watches;

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -23,10 +23,31 @@ const THREADS: &str = "zoowarden";
 
 /// One or more servers that agree.
 pub(crate) struct Ensemble {
-    servers: Vec<Mutex<Option<Server>>>,
-    addresses: Vec<SocketAddr>,
-    dirs: Vec<PathBuf>,
-    _room: TempDir,
+    servers: Vec<Mutex<Place>>,
+    room: TempDir,
+}
+
+/// A server, running or not, and what it runs with.
+struct Place {
+    config: Config,
+    running: Option<Server>,
+    /// Where its clients connect; known once it has been started.
+    address: Option<SocketAddr>,
+}
+
+impl Place {
+    fn start(&mut self) {
+        let server = runtime().block_on(Server::start(self.config.clone()));
+        let server = server.unwrap();
+        self.address = Some(server.client_address());
+        self.running = Some(server);
+    }
+
+    fn stop(&mut self) {
+        if let Some(server) = self.running.take() {
+            runtime().block_on(server.stop());
+        }
+    }
 }
 
 fn runtime() -> &'static Runtime {
@@ -149,32 +170,52 @@ impl Ensemble {
 
     /// Servers of this test alone, with the shared ones' settings but for what `change` does.
     pub(crate) fn start(count: usize, change: impl Fn(&mut Config)) -> Ensemble {
+        let ensemble = Ensemble::stopped(count, change);
+        for server in 0..count {
+            ensemble.place(server).start();
+        }
+        for server in 0..count {
+            ensemble.ready(server);
+        }
+        ensemble
+    }
+
+    /// Servers that have not been started yet.
+    pub(crate) fn stopped(count: usize, change: impl Fn(&mut Config)) -> Ensemble {
         let room = room();
-        let mut configs = Vec::new();
+        let mut servers = Vec::new();
         for (i, ensemble) in memberships(count).into_iter().enumerate() {
             let mut config = settings(room.path().join(format!("{i}")));
             config.ensemble = ensemble;
             change(&mut config);
-            configs.push(config);
+            servers.push(Mutex::new(Place {
+                config,
+                running: None,
+                address: None,
+            }));
         }
-        let dirs = configs.iter().map(|c| c.data_dir.clone()).collect();
-        let starting = configs.into_iter().map(Server::start);
-        let servers: Vec<Server> = runtime().block_on(async {
-            let mut servers = Vec::new();
-            for starting in starting {
-                servers.push(starting.await.unwrap());
-            }
-            for server in &servers {
-                server.ready().await.unwrap();
-            }
-            servers
-        });
-        Ensemble {
-            addresses: servers.iter().map(Server::client_address).collect(),
-            servers: servers.into_iter().map(|s| Mutex::new(Some(s))).collect(),
-            dirs,
-            _room: room,
-        }
+        Ensemble { servers, room }
+    }
+
+    fn place(&self, server: usize) -> MutexGuard<'_, Place> {
+        self.servers[server % self.len()].lock().unwrap()
+    }
+
+    /// Starts a server; it may have to wait for others before it serves.
+    pub(crate) fn start_server(&self, server: usize) {
+        self.place(server).start();
+    }
+
+    /// Waits until a server serves.
+    pub(crate) fn ready(&self, server: usize) {
+        let place = self.place(server);
+        let running = place.running.as_ref().expect("it was started");
+        runtime().block_on(running.ready()).unwrap();
+    }
+
+    /// Stops a server; it hands its leadership over and says goodbye.
+    pub(crate) fn stop_server(&self, server: usize) {
+        self.place(server).stop();
     }
 
     /// How many servers there are.
@@ -184,12 +225,12 @@ impl Ensemble {
 
     /// Where the clients of a server connect; the servers are counted round and round.
     pub(crate) fn address(&self, server: usize) -> SocketAddr {
-        self.addresses[server % self.len()]
+        self.place(server).address.expect("it was started")
     }
 
-    /// Where a server keeps its data.
-    pub(crate) fn dir(&self, server: usize) -> &PathBuf {
-        &self.dirs[server % self.len()]
+    /// Where everything of these servers lies.
+    pub(crate) fn dir(&self) -> &Path {
+        self.room.path()
     }
 
     /// A client with a new session.
@@ -214,19 +255,13 @@ impl Ensemble {
         super::client::word(self.address(server), word.as_bytes())
     }
 
-    /// Stops one server; it hands its leadership over and says goodbye.
-    pub(crate) fn stop_server(&self, server: usize) {
-        let stopping = self.servers[server % self.len()].lock().unwrap().take();
-        runtime().block_on(stopping.expect("it still runs").stop());
-    }
-
     /// Which server leads; asks them until one says so.
     pub(crate) fn leader(&self) -> usize {
         let mut leader = None;
         until("somebody leads", || {
             leader = (0..self.len()).find(|i| {
-                let running = self.servers[*i].lock().unwrap().is_some();
-                running && self.word(*i, "srvr").contains("Mode: leader")
+                let runs = self.place(*i).running.is_some();
+                runs && self.word(*i, "srvr").contains("Mode: leader")
             });
             leader.is_some()
         });
@@ -236,10 +271,9 @@ impl Ensemble {
 
 impl Drop for Ensemble {
     fn drop(&mut self) {
-        for server in &self.servers {
-            let server = server.lock().ok().and_then(|mut server| server.take());
-            if let Some(server) = server {
-                runtime().block_on(server.stop());
+        for place in &self.servers {
+            if let Ok(mut place) = place.lock() {
+                place.stop();
             }
         }
     }
