@@ -9,10 +9,13 @@
 
 mod support;
 
+mod acl;
+mod auth;
 mod create;
 mod delete_and_set;
 mod handshake;
 mod multi;
+mod quotas;
 mod reads;
 mod sessions;
 mod set_watches;
