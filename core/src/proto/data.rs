@@ -142,13 +142,13 @@ impl Acl {
         self.id.encode(w);
     }
 
-    /// Reads the record. A null scheme or id is `None`: the operation answers InvalidACL then,
-    /// it does not refuse the bytes.
+    /// Reads the record. A null scheme is `None`: the operation answers InvalidACL then, it does
+    /// not refuse the bytes. A null id reads as an empty one: kazoo sends it so for `auth`.
     pub fn decode(r: &mut Reader<'_>) -> Result<Option<Acl>, Malformed> {
         let perms = r.i32()?;
         let scheme = r.text_or_null()?;
-        let id = r.text_or_null()?;
-        Ok(scheme.zip(id).map(|(scheme, id)| Acl {
+        let id = r.text_or_null()?.unwrap_or_default();
+        Ok(scheme.map(|scheme| Acl {
             perms,
             id: Id {
                 scheme: scheme.into(),
@@ -165,7 +165,7 @@ impl Acl {
         }
     }
 
-    /// Reads a list; `None` when an entry has a null part, empty when the list is null.
+    /// Reads a list; `None` when an entry has a null scheme, empty when the list is null.
     pub fn decode_list(r: &mut Reader<'_>) -> Result<Option<Vec<Acl>>, Malformed> {
         Ok(r.vector(Acl::BYTES_MIN, Acl::decode)?.into_iter().collect())
     }

@@ -157,7 +157,7 @@ pub struct Create<'a> {
     pub path: Text<'a>,
     /// Null and empty differ and both are kept.
     pub data: Option<&'a [u8]>,
-    /// `None` when an entry has a null part, which answers InvalidACL.
+    /// `None` when an entry has a null scheme, which answers InvalidACL.
     pub acl: Option<Vec<Acl>>,
     /// The create mode's number.
     pub flags: i32,

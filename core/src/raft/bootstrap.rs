@@ -6,13 +6,12 @@
 //!  log empty, alone ──────────────────────────────────────▶ found, member
 //!  log empty, voter: ask the others
 //!      a majority is as new as this one, nobody is older ─▶ found, member
-//!      somebody has a log ────────────────────────────────▶ catch up without a vote, then member
+//!      somebody has seen a leader ────────────────────────▶ catch up without a vote, then member
 //!  log empty, observer ───────────────────────────────────▶ wait for the leader
 //! ```
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
@@ -20,7 +19,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use crate::proto::ServerId;
 use crate::raft::peer::{self, Hello, Purpose};
 use crate::raft::types::first_membership;
-use crate::raft::{Consensus, Leadership};
+use crate::raft::{Consensus, Leadership, Openness};
 use crate::storage::Standing;
 
 /// Pause between two rounds of asking the others.
@@ -36,11 +35,15 @@ impl Consensus {
     ) -> io::Result<()> {
         let has_log = self.raft.is_initialized().await.map_err(io::Error::other)?;
         if !self.members.voters.contains_key(&self.me) {
+            self.gate.open(Openness::Entries);
             return Ok(());
         }
         match (standing, has_log) {
             (Standing::Returning, _) => self.catch_up_without_a_vote().await,
-            (_, true) => self.elect_if_alone().await?,
+            (_, true) => {
+                self.gate.open(Openness::Votes);
+                self.elect_if_alone().await?;
+            }
             (_, false) if self.must_return().await => {
                 stand(Standing::Returning)?;
                 tracing::info!(
@@ -48,7 +51,10 @@ impl Consensus {
                 );
                 self.catch_up_without_a_vote().await;
             }
-            (_, false) => self.found().await?,
+            (_, false) => {
+                self.gate.open(Openness::Votes);
+                self.found().await?;
+            }
         }
         stand(Standing::Member)
     }
@@ -79,8 +85,8 @@ impl Consensus {
         }
     }
 
-    /// Asks the other voters until it is clear: `true` when one of them has a log, `false` when a
-    /// majority, this server included, has none.
+    /// Asks the other voters until it is clear: `true` when one of them has seen a leader,
+    /// `false` when a majority, this server included, is new.
     async fn must_return(&self) -> bool {
         let majority = self.members.voters.len() / 2 + 1;
         loop {
@@ -107,7 +113,14 @@ impl Consensus {
         }
     }
 
-    /// Whether another server has been a member for longer than this one is up.
+    /// Whether the ensemble has had a leader, as far as this server's log tells. A log with nothing
+    /// but the founding entry does not count: its server is as new as one without, and waits for
+    /// the votes of the others.
+    pub(crate) fn is_established(&self) -> bool {
+        self.log.state().last.is_some_and(|last| last.index > 0)
+    }
+
+    /// Whether the ensemble has had a leader, as far as another server's log tells.
     async fn probe(&self, server: ServerId) -> io::Result<bool> {
         let address = self
             .members
@@ -127,9 +140,9 @@ impl Consensus {
     }
 
     async fn catch_up_without_a_vote(&self) {
-        self.gate.closed.store(true, Ordering::Release);
-        // Its own campaigns must not win either: the others would take its vote for granted.
+        // Its own campaigns must not win either: its log may lack what it once acknowledged.
         self.raft.runtime_config().elect(false);
+        self.gate.open(Openness::Entries);
         while !self.catch_up().await {
             if self.leadership() == Leadership::Stopped {
                 return;
@@ -137,7 +150,7 @@ impl Consensus {
             tokio::time::sleep(ROUND).await;
         }
         self.raft.runtime_config().elect(true);
-        self.gate.closed.store(false, Ordering::Release);
+        self.gate.open(Openness::Votes);
         tracing::info!("caught up; this server votes again");
     }
 

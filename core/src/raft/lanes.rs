@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use openraft::impls::ProgressResponder;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::proto::{Malformed, Reader, ServerId, SessionId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
@@ -170,6 +171,8 @@ async fn follow(
         waiting: None,
     };
     let mut progress = Stall::new(consensus);
+    let mut look = tokio::time::interval(consensus.timing.stall);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     consensus.proposer.resend();
     loop {
         let sending = tokio::select! {
@@ -180,11 +183,11 @@ async fn follow(
                 BytesMut::new()
             }
             Some(ask) = asks.recv() => lane.ask(ask),
-            () = consensus.proposer.work.notified() => unsent(consensus),
-            () = tokio::time::sleep(consensus.timing.stall) => {
+            _ = look.tick() => {
                 progress.check(consensus);
                 BytesMut::new()
             }
+            () = consensus.proposer.work.notified() => unsent(consensus),
         };
         if !sending.is_empty() {
             tokio::select! {

@@ -20,7 +20,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -176,21 +176,51 @@ pub struct Parts {
     pub touched: mpsc::UnboundedSender<Vec<SessionId>>,
 }
 
-/// A server without a vote of its own that has lost its log must not vote until it has caught up:
-/// it may have acknowledged what it no longer has.
-#[derive(Debug, Default)]
-pub(crate) struct VotingGate {
-    closed: AtomicBool,
+/// What a server may be asked by its peers. One that has lost its log may have acknowledged what
+/// it no longer has, so it must not vote before it has caught up; and one that does not know yet
+/// whether it has lost anything must not take entries, or it would not know after a crash either.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    openness: AtomicU8,
 }
 
-impl VotingGate {
-    fn check(&self) -> io::Result<()> {
-        if self.closed.load(Ordering::Acquire) {
+/// How far a [`Gate`] is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Openness {
+    Closed,
+    Entries,
+    Votes,
+}
+
+impl Gate {
+    fn new() -> Gate {
+        Gate {
+            openness: AtomicU8::new(Openness::Closed as u8),
+        }
+    }
+
+    fn open(&self, openness: Openness) {
+        self.openness.store(openness as u8, Ordering::Release);
+    }
+
+    fn check(&self, needed: Openness) -> io::Result<()> {
+        if self.openness.load(Ordering::Acquire) < needed as u8 {
             return Err(io::Error::other(
-                "this server has lost its log and is catching up",
+                "this server has not joined its ensemble yet",
             ));
         }
         Ok(())
+    }
+
+    /// Whether entries may be appended here.
+    pub(crate) fn check_entries(&self) -> io::Result<()> {
+        self.check(Openness::Entries)
+    }
+
+    /// Whether this server may vote.
+    pub(crate) fn check_votes(&self) -> io::Result<()> {
+        self.check(Openness::Votes)
     }
 }
 
@@ -205,7 +235,7 @@ pub struct Consensus {
     clock: Arc<dyn Clock>,
     timing: Timing,
     proposer: Arc<Proposer>,
-    gate: VotingGate,
+    gate: Gate,
     leadership: watch::Sender<Leadership>,
     applied: watch::Sender<u64>,
     asks: mpsc::Sender<Ask>,
@@ -282,7 +312,7 @@ impl Consensus {
             clock: parts.clock,
             timing: parts.timing,
             proposer,
-            gate: VotingGate::default(),
+            gate: Gate::new(),
             leadership: watch::Sender::new(Leadership::Nobody),
             applied,
             asks,
@@ -318,10 +348,9 @@ impl Consensus {
         self.proposer.push_draft(draft);
     }
 
-    /// Reports sessions heard of to the leader, whoever it is. Dropped when nobody leads: the
-    /// next report comes soon.
-    pub fn report_touched(&self, sessions: Vec<SessionId>) {
-        let sent_ms = self.clock.monotonic_ms();
+    /// Reports sessions heard of to the leader, whoever it is. It is lost when nobody leads;
+    /// [`Consensus::contact_ms`] reaches `sent_ms` when it was not.
+    pub fn report_touched(&self, sessions: Vec<SessionId>, sent_ms: u64) {
         // A full queue means that nobody leads, or that the next report will do.
         let _ = self.asks.try_send(Ask::Touch { sessions, sent_ms });
     }

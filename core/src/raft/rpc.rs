@@ -14,7 +14,7 @@ use crate::raft::peer::{frame, invalid};
 use crate::raft::types::{
     Entry, TypeConfig, get_log_id, get_vote, payload, payload_bytes, put_log_id, put_vote,
 };
-use crate::raft::{Raft, VotingGate};
+use crate::raft::{Gate, Raft};
 
 pub(crate) const APPEND: u8 = 1;
 pub(crate) const VOTE: u8 = 2;
@@ -190,17 +190,18 @@ pub(crate) fn answer_frame(result: io::Result<BytesMut>) -> BytesMut {
 }
 
 /// Carries out one request of a peer on this server's Raft.
-pub(crate) async fn serve(raft: &Raft, gate: &VotingGate, body: &Bytes) -> BytesMut {
+pub(crate) async fn serve(raft: &Raft, gate: &Gate, body: &Bytes) -> BytesMut {
     answer_frame(execute(raft, gate, body).await)
 }
 
-async fn execute(raft: &Raft, gate: &VotingGate, body: &Bytes) -> io::Result<BytesMut> {
+async fn execute(raft: &Raft, gate: &Gate, body: &Bytes) -> io::Result<BytesMut> {
     let r = &mut Reader::new(body);
     let kind = r.u8().map_err(invalid)?;
     let mut out = BytesMut::new();
     let mut w = Writer::new(&mut out);
     match kind {
         APPEND => {
+            gate.check_entries()?;
             let request = append_request(body).map_err(invalid)?;
             let response = raft
                 .append_entries(request)
@@ -209,7 +210,7 @@ async fn execute(raft: &Raft, gate: &VotingGate, body: &Bytes) -> io::Result<Byt
             put_append_response(&response, &mut w);
         }
         VOTE | PRE_VOTE => {
-            gate.check()?;
+            gate.check_votes()?;
             let request = vote_request(r).map_err(invalid)?;
             let response = match kind {
                 VOTE => raft.vote(request).await,
@@ -218,7 +219,7 @@ async fn execute(raft: &Raft, gate: &VotingGate, body: &Bytes) -> io::Result<Byt
             put_vote_response(&response.map_err(io::Error::other)?, &mut w);
         }
         TRANSFER => {
-            gate.check()?;
+            gate.check_votes()?;
             let request = transfer_request(r).map_err(invalid)?;
             let response = raft
                 .handle_transfer_leader(request)

@@ -85,14 +85,13 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
             writer.send(&answer).await?;
         },
         Purpose::Lane => lanes::serve(consensus, hello.from, reader, writer).await,
-        Purpose::Snapshot => receive_snapshot(consensus, reader, writer).await,
+        Purpose::Snapshot => {
+            consensus.gate.check_entries()?;
+            receive_snapshot(consensus, reader, writer).await
+        }
         Purpose::Probe => {
-            let has_log = consensus
-                .raft
-                .is_initialized()
-                .await
-                .map_err(io::Error::other)?;
-            writer.send(&frame(|w| w.bool(has_log))).await
+            let established = consensus.is_established();
+            writer.send(&frame(|w| w.bool(established))).await
         }
     }
 }

@@ -167,7 +167,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     ) -> io::Result<()> {
         let loading = tokio::task::spawn_blocking(move || load(&snapshot));
         let restored = loading.await.map_err(io::Error::other)??;
-        self.replica.install(restored.tree);
+        let old = self.replica.install(restored.tree);
+        drop(tokio::task::spawn_blocking(move || drop(old)));
         self.last_applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.applied
@@ -179,7 +180,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_current_snapshot(
         &mut self,
     ) -> io::Result<Option<Snapshot<CommittedLeader, u64, openraft::BasicNode, SnapshotFile>>> {
-        let Some(snapshot) = self.snapshots.newest().map_err(io::Error::other)? else {
+        let listed = self.snapshots.list()?;
+        let Some(snapshot) = listed.into_iter().find_map(|listed| listed.file.ok()) else {
             return Ok(None);
         };
         let meta = snapshot_meta(&snapshot.meta).map_err(invalid)?;

@@ -94,14 +94,15 @@ impl Replica {
         self.tree.read().last_zxid()
     }
 
-    /// Replaces everything by the tree of a snapshot. Events were skipped, so every connection
-    /// ends: its client comes back with its last zxid and sets its watches again.
-    pub fn install(&self, tree: Tree) {
+    /// Replaces everything by the tree of a snapshot and gives back what was there, which takes a
+    /// while to drop. Events were skipped, so every connection ends: its client comes back with
+    /// its last zxid and sets its watches again.
+    pub fn install(&self, tree: Tree) -> Tree {
         let old = std::mem::replace(&mut *self.tree.write(), tree);
-        drop(old);
         for connection in self.connections() {
             connection.end(Ending::SnapshotInstalled);
         }
+        old
     }
 
     /// Takes in a connection.

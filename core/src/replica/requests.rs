@@ -67,6 +67,7 @@ impl Replica {
                     state.push_reply(xid, Zxid(0), &Ok(Reply::Token(None)));
                 }
                 Header::Known(xid, op, body) => {
+                    connection.touch(now_us / 1000);
                     let identities = Arc::clone(&state.identities);
                     let held = Held {
                         xid,

@@ -7,6 +7,7 @@
 //! ```
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
             return;
         }
         Err(_) => {
-            tracing::info!(%peer, "client sent no handshake in time");
+            notice(
+                &shared,
+                peer,
+                "no handshake within nio.sessionlessCnxnTimeout",
+            );
             return;
         }
     };
@@ -64,12 +69,22 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
     shared.replica.disconnect(&connection);
     let session = connection.session();
     match ended {
-        Ok(Ending::OutboxFull) => tracing::warn!(%peer, %session, "{}", Ending::OutboxFull),
+        Ok(Ending::OutboxFull) => notice(&shared, peer, "it does not read what it is owed"),
         Ok(ending) => tracing::debug!(%peer, %session, "closed: {ending}"),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            notice(&shared, peer, &format!("{error} (jute.maxbuffer)"));
+        }
         Err(error) => tracing::debug!(%peer, %session, %error, "connection lost"),
     }
     // The client sees the end whether or not this reaches it.
     let _ = socket.writer.shutdown().await;
+}
+
+/// Tells the operator that a client reached a limit.
+fn notice(shared: &Shared, peer: SocketAddr, what: &str) {
+    if let Some(unsaid) = shared.limits.notice.due(shared.clock.monotonic_ms()) {
+        tracing::warn!(%peer, unsaid, "client closed: {what}");
+    }
 }
 
 struct Socket {
@@ -90,7 +105,9 @@ impl Socket {
     }
 
     fn next(&mut self) -> io::Result<Option<Bytes>> {
-        self.frames.next(&mut self.input).map_err(io::Error::other)
+        self.frames
+            .next(&mut self.input)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 }
 
@@ -113,7 +130,7 @@ enum Refusal {
 async fn open(
     shared: &Arc<Shared>,
     socket: &mut Socket,
-    peer: std::net::SocketAddr,
+    peer: SocketAddr,
 ) -> Result<Opening, Refusal> {
     while socket.input.len() < 4 {
         socket.fill().await?;
@@ -262,7 +279,6 @@ fn take_frames(
     if taken.is_empty() {
         return Ok(false);
     }
-    connection.touch(now_us / 1000);
     let more = taken.len() == FRAMES_MAX;
     let effects = shared.replica.arrive(connection, taken.into_iter(), now_us);
     dispatch(shared, connection, effects);

@@ -10,9 +10,13 @@ use crate::server::Shared;
 /// Runs until the server stops: every half tick.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let half_tick = Duration::from_millis(u64::from((shared.config.tick_ms / 2).max(1)));
+    let mut reported = Vec::new();
+    let mut reported_ms = 0;
     loop {
         tokio::time::sleep(half_tick).await;
-        let mut touched = Vec::new();
+        // A report that no leader has answered may be lost, and with it somebody's only sign.
+        let unanswered = shared.consensus.contact_ms() < reported_ms;
+        let mut touched = if unanswered { reported } else { Vec::new() };
         let now_ms = shared.clock.monotonic_ms();
         let contact_age_ms = now_ms.saturating_sub(shared.consensus.contact_ms());
         for connection in shared.replica.connections() {
@@ -36,6 +40,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 connection.end(Ending::NoLeader);
             }
         }
-        shared.consensus.report_touched(touched);
+        touched.sort_unstable();
+        touched.dedup();
+        reported_ms = now_ms;
+        reported = touched.clone();
+        shared.consensus.report_touched(touched, now_ms);
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -26,6 +27,8 @@ pub(crate) struct Limits {
     pub(crate) outstanding_max: usize,
     /// A connection must have shaken hands within this.
     pub(crate) handshake: Duration,
+    /// Log lines about limits that clients reached.
+    pub(crate) notice: Notice,
     open: Arc<Mutex<Open>>,
 }
 
@@ -33,6 +36,31 @@ pub(crate) struct Limits {
 struct Open {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
+}
+
+/// Says that a limit was reached, at most once a second: a hostile client must not fill the log.
+#[derive(Debug, Default)]
+pub(crate) struct Notice {
+    last_ms: AtomicU64,
+    unsaid: AtomicU64,
+}
+
+/// Least time between two lines about one limit.
+const NOTICE_MS: u64 = 1000;
+
+impl Notice {
+    /// Whether to say it now, and if so how often it was left unsaid since the last time.
+    pub(crate) fn due(&self, now_ms: u64) -> Option<u64> {
+        // From 1 on, so that 0 means never.
+        let now_ms = now_ms + 1;
+        let last_ms = self.last_ms.load(Ordering::Relaxed);
+        if last_ms != 0 && now_ms < last_ms + NOTICE_MS {
+            self.unsaid.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        self.last_ms.store(now_ms, Ordering::Relaxed);
+        Some(self.unsaid.swap(0, Ordering::Relaxed))
+    }
 }
 
 /// The right to one connection; dropping it gives it back.
@@ -60,6 +88,7 @@ impl Limits {
             frame_bytes_max: config.jute_maxbuffer_bytes as usize,
             outstanding_max: config.global_outstanding_limit as usize,
             handshake: Duration::from_millis(u64::from(config.sessionless_cnxn_timeout_ms)),
+            notice: Notice::default(),
             open: Arc::default(),
         }
     }
@@ -104,6 +133,16 @@ impl Drop for Place {
 mod tests {
     use super::*;
     use std::num::NonZeroU32;
+
+    #[test]
+    fn a_notice_is_given_once_a_second_and_counts_the_rest() {
+        let notice = Notice::default();
+        assert_eq!(notice.due(0), Some(0));
+        assert_eq!(notice.due(500), None);
+        assert_eq!(notice.due(999), None);
+        assert_eq!(notice.due(1000), Some(2));
+        assert_eq!(notice.due(5000), Some(0));
+    }
 
     #[test]
     fn places_are_limited_per_address_and_in_all_and_come_back() {

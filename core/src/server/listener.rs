@@ -22,7 +22,10 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: Box<dyn Listener>) {
                         connections.spawn(connection::serve(Arc::clone(&shared), stream, place));
                     }
                     Err(refusal) => {
-                        tracing::warn!(peer = %stream.peer, %refusal, "client refused");
+                        let now_ms = shared.clock.monotonic_ms();
+                        if let Some(unsaid) = shared.limits.notice.due(now_ms) {
+                            tracing::warn!(peer = %stream.peer, unsaid, "client refused: {refusal}");
+                        }
                     }
                 },
                 Err(error) => {

@@ -107,27 +107,54 @@ struct Listeners {
     peers: Option<Box<dyn Listener>>,
 }
 
+/// What a server asks of the machine, each behind a trait so that a simulation can answer.
+#[derive(Clone)]
+pub struct Seams {
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Connections, of clients and of the other servers.
+    pub net: Arc<dyn Net>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Seams {
+    /// The machine itself.
+    pub fn real(config: &Config) -> Seams {
+        Seams {
+            disk: Arc::new(RealDisk),
+            net: Arc::new(Tcp {
+                keep_alive: config.client_tcp_keep_alive,
+            }),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+}
+
 impl Server {
     /// Starts the server that `config` describes. It serves once [`Server::ready`] says so.
-    pub async fn start(mut config: Config) -> Result<Server, StartError> {
+    pub async fn start(config: Config) -> Result<Server, StartError> {
+        let seams = Seams::real(&config);
+        Server::start_on(seams, config).await
+    }
+
+    /// Starts a server on other files, connections and clocks than the machine's.
+    pub async fn start_on(seams: Seams, mut config: Config) -> Result<Server, StartError> {
+        let Seams { disk, net, clock } = seams;
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let net: Arc<dyn Net> = Arc::new(Tcp {
-            keep_alive: config.client_tcp_keep_alive,
-        });
         let listeners = listen(&config, &*net)?;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (opening, opening_disk) = (config.clone(), Arc::clone(&disk));
         let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
-        let opened = opened.await.map_err(std::io::Error::other)??;
+        let mut opened = opened.await.map_err(std::io::Error::other)??;
 
         let me = config
             .ensemble
             .as_ref()
             .map_or(ServerId(0), |ensemble| ensemble.my_id);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
-        let tree = opened.recovered.tree.clone();
+        // Moved, not cloned: a second owner would make every change copy its way.
+        let tree = std::mem::take(&mut opened.recovered.tree);
         let replica = Arc::new(Replica::new(settings(&config), tree, lane));
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {

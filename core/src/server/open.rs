@@ -138,7 +138,8 @@ fn newest(log: &Log, snapshots: &Snapshots) -> Result<Option<Recovered>, StartEr
         {
             Ok(recovered) => return Ok(Some(recovered)),
             Err(error) => {
-                tracing::error!(index = listed.id.index, %error, "a snapshot is damaged");
+                let aside = snapshots.set_aside(listed.id)?;
+                tracing::error!(%error, aside = %aside.display(), "a snapshot is damaged");
                 damage.get_or_insert(error);
             }
         }

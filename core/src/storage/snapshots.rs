@@ -167,6 +167,15 @@ impl Snapshots {
         self.dir.join(file_name(id))
     }
 
+    /// Renames a damaged snapshot so that it is no longer listed but may still be looked at;
+    /// returns the new path.
+    pub fn set_aside(&self, id: EntryId) -> io::Result<PathBuf> {
+        let aside = self.dir.join(format!("damaged.{}", file_name(id)));
+        self.disk.rename(&self.path(id), &aside)?;
+        self.disk.sync_dir(&self.dir)?;
+        Ok(aside)
+    }
+
     /// All snapshots, the newest first, damaged ones included: if the newest is damaged, the caller
     /// decides whether the log still reaches back to an older one.
     pub fn list(&self) -> io::Result<Vec<Listed>> {

@@ -224,7 +224,7 @@ impl Tree {
         let Ok(request) = Request::decode(op, body) else {
             return change.end(Err(Code::MarshallingError));
         };
-        if request == Request::CloseSession {
+        if let Request::CloseSession = request {
             let session = change.session;
             return self.close(change, session);
         }
@@ -268,7 +268,27 @@ impl Tree {
                 let alone = [MultiOp::Check { path, version }];
                 self.multi(change, &alone).map(Reply::Multi)
             }
-            _ => Err(Code::Unimplemented),
+            // Reads never come here, reconfig is answered elsewhere, and closing is no write of a
+            // znode.
+            Request::Exists { .. }
+            | Request::GetData { .. }
+            | Request::GetAcl { .. }
+            | Request::GetChildren { .. }
+            | Request::GetChildren2 { .. }
+            | Request::Sync { .. }
+            | Request::Ping
+            | Request::MultiRead(_)
+            | Request::Reconfig
+            | Request::CheckWatches { .. }
+            | Request::RemoveWatches { .. }
+            | Request::Auth { .. }
+            | Request::SetWatches(_)
+            | Request::Sasl { .. }
+            | Request::GetEphemerals { .. }
+            | Request::GetAllChildrenNumber { .. }
+            | Request::AddWatch { .. }
+            | Request::WhoAmI
+            | Request::CloseSession => Err(Code::Unimplemented),
         }
     }
 

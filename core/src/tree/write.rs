@@ -111,7 +111,7 @@ impl Tree {
             false => parent.child(name).ok_or(Code::NoNode)?,
             true => return Err(Code::NoNode),
         };
-        expect(version, znode.version)?;
+        compare(version, znode.version)?;
         if znode.children_count() > 0 {
             return Err(Code::NotEmpty);
         }
@@ -155,7 +155,7 @@ impl Tree {
         let (before, after) = (znode.data_bytes(), data.map_or(0, <[u8]>::len));
         let growth = after as i64 - before as i64;
         self.check_quota(change, path, growth, 0)?;
-        expect(version, znode.version)?;
+        compare(version, znode.version)?;
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
             .ok_or(Code::NoNode)?;
@@ -183,7 +183,7 @@ impl Tree {
         let acl = fixup(acl, change.identities)?;
         let znode = self.root.find(path).ok_or(Code::NoNode)?;
         self.allow(change, znode, perms::ADMIN)?;
-        expect(version, znode.aversion)?;
+        compare(version, znode.aversion)?;
         let acl = self.acls.acquire(&acl);
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
@@ -200,7 +200,7 @@ impl Tree {
         validate(path).map_err(|_| Code::BadArguments)?;
         let znode = self.root.find(path).ok_or(Code::NoNode)?;
         self.allow(change, znode, perms::READ)?;
-        expect(version, znode.version)
+        compare(version, znode.version)
     }
 
     fn allow(&self, change: &Change<'_>, znode: &Znode, perm: i32) -> Result<(), Code> {
@@ -222,7 +222,7 @@ fn split(path: &str) -> Result<(&str, &str), Code> {
 }
 
 /// Compares an expected version, of which -1 means any.
-fn expect(expected: i32, current: i32) -> Result<(), Code> {
+fn compare(expected: i32, current: i32) -> Result<(), Code> {
     if expected == -1 || expected == current {
         Ok(())
     } else {
