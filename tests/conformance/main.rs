@@ -19,5 +19,6 @@ mod quotas;
 mod reads;
 mod sessions;
 mod set_watches;
+mod unknown;
 mod versions;
 mod watches;
