@@ -15,6 +15,7 @@ mod create;
 mod delete_and_set;
 mod handshake;
 mod multi;
+mod ordering;
 mod quotas;
 mod reads;
 mod sessions;
