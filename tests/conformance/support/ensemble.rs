@@ -255,6 +255,13 @@ impl Ensemble {
         super::client::word(self.address(server), word.as_bytes())
     }
 
+    /// Waits until somebody leads, where there is anybody to lead.
+    pub(crate) fn leader_or_alone(&self) {
+        if self.len() > 1 {
+            self.leader();
+        }
+    }
+
     /// Which server leads; asks them until one says so.
     pub(crate) fn leader(&self) -> usize {
         let mut leader = None;

@@ -107,6 +107,11 @@ impl<'a> Fields<'a> {
         (self.int(), self.bool(), self.int())
     }
 
+    /// Whether a stat is all there is.
+    pub(crate) fn is_stat(&self) -> bool {
+        self.0.rest().len() == Stat::BYTES
+    }
+
     /// Nothing may follow.
     pub(crate) fn end(self) {
         assert_eq!(self.0.rest(), b"", "bytes behind the record");
