@@ -264,7 +264,10 @@ fn raft_config(timing: &Timing) -> openraft::Config {
         replication_lag_threshold: u64::MAX,
         // Both by bytes, decided in `server::keeper`.
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: 0,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        // What a leader's followers have of its entries it may itself lose in a crash. In its old
+        // term it would give their places to other entries.
+        enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
         // A server that comes back with an empty disk starts from the beginning.
         allow_log_reversion: Some(true),

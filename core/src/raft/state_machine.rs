@@ -233,3 +233,66 @@ fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<S
     }
     writer.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{ConnectionId, OpCode, ServerId, SessionId};
+    use crate::storage::RealDisk;
+    use crate::tree::{Draft, Rules};
+
+    /// Larger than a chunk of a snapshot file, so that records lie across chunks.
+    fn large_tree() -> Tree {
+        let lane = Lane {
+            server: ServerId(1),
+            boot: 1,
+        };
+        let (session, connection) = (SessionId(1), ConnectionId(1));
+        let mut tree = Tree::new();
+        let (password, timeout_ms) = ([1; 16], 1000);
+        let open = Draft::Open {
+            session,
+            password,
+            timeout_ms,
+            connection,
+        };
+        assert!(tree.apply(1, 1, lane, 1, &open).result.is_ok());
+        for number in 2..40 {
+            let mut body = bytes::BytesMut::new();
+            let w = &mut crate::proto::Writer::new(&mut body);
+            w.text(&format!("/z{number}"));
+            w.buffer(Some(&vec![7; 100_000]));
+            crate::proto::Acl::encode_list(&[crate::proto::Acl::open()], w);
+            w.i32(0);
+            let create = Draft::Request {
+                session,
+                connection,
+                rules: Rules::default(),
+                identities: Vec::new(),
+                op: OpCode::Create,
+                body: &body,
+            };
+            assert!(tree.apply(1, 1, lane, number, &create).result.is_ok());
+        }
+        tree
+    }
+
+    #[test]
+    fn a_tree_comes_back_from_its_snapshot_file() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let snapshots = Snapshots::open(Arc::new(RealDisk), dir.path(), 2).expect("it opens");
+        let tree = large_tree();
+        let meta = SnapshotMeta {
+            last_log_id: Some(crate::raft::types::log_id(EntryId { term: 3, index: 9 })),
+            ..SnapshotMeta::default()
+        };
+        let file = write(&snapshots, tree.clone(), &meta).expect("it is written");
+        let restored = load(&file).expect("it loads");
+        assert_eq!(restored.tree.digest(), tree.digest());
+        assert_eq!(restored.meta.last_log_id, meta.last_log_id);
+        assert_eq!(
+            snapshots.list().expect("it lists")[0].id,
+            EntryId { term: 3, index: 9 }
+        );
+    }
+}

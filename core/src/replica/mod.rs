@@ -116,6 +116,8 @@ impl Replica {
         self.outstanding.fetch_sub(unanswered, Ordering::Relaxed);
         self.watches.lock().forget(connection.id());
         self.connections.lock().remove(&connection.id());
+        let sent = connection.traffic.sent.load(Ordering::Relaxed);
+        self.traffic.sent.fetch_add(sent, Ordering::Relaxed);
     }
 
     /// One of this server's connections, if it is still there.

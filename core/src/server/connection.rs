@@ -87,6 +87,18 @@ fn notice(shared: &Shared, peer: SocketAddr, what: &str) {
     }
 }
 
+/// Tells an operator who asks for it that requests wait in their sockets: everyday life under load.
+fn tell_of_throttling(shared: &Shared, connection: &Connection) {
+    if connection.session() == SessionId(0) {
+        return;
+    }
+    if let Some(unsaid) = shared.limits.throttled.due(shared.clock.monotonic_ms()) {
+        let (peer, outstanding) = (connection.peer(), shared.replica.outstanding());
+        tracing::info!(%peer, outstanding, unsaid,
+            "client is read no further until requests are answered (globalOutstandingLimit)");
+    }
+}
+
 struct Socket {
     reader: Box<dyn AsyncRead + Send + Sync + Unpin>,
     writer: Box<dyn AsyncWrite + Send + Sync + Unpin>,
@@ -237,6 +249,9 @@ async fn converse(
             continue;
         }
         let may_read = may_read(shared, connection);
+        if !may_read {
+            tell_of_throttling(shared, connection);
+        }
         tokio::select! {
             biased;
             () = connection.wake.notified() => {}

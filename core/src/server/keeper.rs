@@ -15,7 +15,7 @@ const ROUND: Duration = Duration::from_millis(200);
 const LOG_BYTES_BEFORE_SNAPSHOT: u64 = 256 << 20;
 
 /// Bytes of log kept behind the newest snapshot, so that a follower that was away for a while
-/// needs no snapshot.
+/// needs no snapshot. Never more than makes a snapshot due.
 const LOG_BYTES_KEPT: u64 = 64 << 20;
 
 /// Runs until the server stops.
@@ -28,8 +28,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 struct Round {
-    /// Where the log and the changes stood when the last snapshot was asked for.
-    asked: Asked,
+    /// The last entry applied when the last snapshot was asked for.
+    asked: u64,
+    /// The last change when it was last looked at, to learn how many there were.
+    zxid: Zxid,
+    /// Changes since the last snapshot was asked for.
+    changes: u64,
     /// Bytes of the log when it was last looked at, to learn by how much it grows.
     log_bytes: u64,
     /// Bytes the log has grown by since the last snapshot was asked for.
@@ -40,20 +44,13 @@ struct Round {
     slow_fsyncs_us: u64,
 }
 
-#[derive(Clone, Copy)]
-struct Asked {
-    zxid: Zxid,
-    applied: u64,
-}
-
 impl Round {
     fn new(shared: &Shared) -> Round {
         let covers = shared.consensus.snapshot_covers().map_or(0, |id| id.index);
         Round {
-            asked: Asked {
-                zxid: shared.replica.last_zxid(),
-                applied: covers,
-            },
+            asked: covers,
+            zxid: shared.replica.last_zxid(),
+            changes: 0,
             log_bytes: 0,
             grown: 0,
             purged: 0,
@@ -102,18 +99,18 @@ impl Round {
         self.grown += bytes.saturating_sub(self.log_bytes);
         self.log_bytes = bytes;
         let zxid = shared.replica.last_zxid();
-        // A new term moves the upper half; within one the difference counts the changes.
-        let changes = (zxid.0 - self.asked.zxid.0) & 0xffff_ffff;
-        let limit = shared
-            .config
-            .snap_size_limit_kb
-            .map_or(u64::MAX, |kb| kb << 10);
+        self.changes += changes_between(self.zxid, zxid);
+        self.zxid = zxid;
         let (_, applied) = shared.consensus.indexes();
-        let due = self.grown >= limit.min(LOG_BYTES_BEFORE_SNAPSHOT)
-            || changes >= i64::from(shared.config.snap_count);
-        if due && applied > self.asked.applied {
-            self.asked = Asked { zxid, applied };
+        // A large tree is not written out again for a few changes: what goes into snapshots stays
+        // within twice of what goes into the log.
+        let tree_bytes = shared.replica.tree().approximate_data_size();
+        let many = self.changes >= u64::from(shared.config.snap_count);
+        let due = self.grown >= snapshot_limit(shared) || (many && self.grown * 2 >= tree_bytes);
+        if due && applied > self.asked {
+            self.asked = applied;
             self.grown = 0;
+            self.changes = 0;
             tracing::debug!(applied, "asking for a snapshot");
             shared.consensus.trigger_snapshot().await;
         }
@@ -124,12 +121,54 @@ impl Round {
         let Some(covers) = shared.consensus.snapshot_covers() else {
             return;
         };
-        if let Some(upto) = shared.log.purgeable(covers.index, LOG_BYTES_KEPT)
+        let kept = snapshot_limit(shared).min(LOG_BYTES_KEPT);
+        if let Some(upto) = shared.log.purgeable(covers.index, kept)
             && upto > self.purged
         {
             self.purged = upto;
             shared.consensus.purge(upto).await;
             self.log_bytes = shared.log.bytes();
+        }
+    }
+}
+
+/// Bytes of log that make a snapshot due.
+fn snapshot_limit(shared: &Shared) -> u64 {
+    let configured = shared.config.snap_size_limit_kb;
+    configured.map_or(LOG_BYTES_BEFORE_SNAPSHOT, |kb| {
+        LOG_BYTES_BEFORE_SNAPSHOT.min(kb << 10)
+    })
+}
+
+/// How many changes lie between two zxids, as far as that can be told: a new term begins to count
+/// anew.
+fn changes_between(from: Zxid, to: Zxid) -> u64 {
+    let changes = if from.0 >> 32 == to.0 >> 32 {
+        to.0 - from.0
+    } else {
+        to.0 & 0xffff_ffff
+    };
+    u64::try_from(changes).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_term_is_not_four_billion_changes() {
+        let cases = [
+            (0x3_0000_0005, 0x3_0000_0009, 4),
+            (0x3_0000_0fbf, 0x4_0000_0001, 1),
+            (0x3_0000_0001, 0x7_0000_0100, 0x100),
+            (0x4_0000_0001, 0x3_0000_0fbf, 0xfbf),
+        ];
+        for (from, to, changes) in cases {
+            assert_eq!(
+                changes_between(Zxid(from), Zxid(to)),
+                changes,
+                "{from:x} {to:x}"
+            );
         }
     }
 }

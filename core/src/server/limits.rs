@@ -29,6 +29,8 @@ pub(crate) struct Limits {
     pub(crate) handshake: Duration,
     /// Log lines about limits that clients reached.
     pub(crate) notice: Notice,
+    /// Log lines about clients that are read no further for a while.
+    pub(crate) throttled: Notice,
     open: Arc<Mutex<Open>>,
 }
 
@@ -89,6 +91,7 @@ impl Limits {
             outstanding_max: config.global_outstanding_limit as usize,
             handshake: Duration::from_millis(u64::from(config.sessionless_cnxn_timeout_ms)),
             notice: Notice::default(),
+            throttled: Notice::default(),
             open: Arc::default(),
         }
     }

@@ -1,8 +1,8 @@
 //! A whole tree as bytes, and back.
 //!
 //! ```text
-//! image:    { chunk }+                each chunk a whole number of records, about 1 MiB
-//! record:   tag u8 · fields
+//! image:    { record }+               in pieces of any size
+//! record:   bytes u32 · tag u8 · fields
 //! header:   1 · magic u32 · version u8 · last zxid i64
 //! lane:     2 · server u8 · boot u64 · last number u64
 //! acl:      3 · list                                      numbered from 1; 0 is the open list
@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::{iter, vec};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use crate::proto::path::DEPTH_MAX;
 use crate::proto::{
@@ -47,6 +47,9 @@ const ACL: u8 = 3;
 const SESSION: u8 = 4;
 const ZNODE: u8 = 5;
 const END: u8 = 6;
+
+/// Bytes of a record's length.
+const LENGTH_BYTES: usize = 4;
 
 /// Children a walk takes from a znode at once.
 const CHILDREN_AT_ONCE: usize = 128;
@@ -116,7 +119,10 @@ impl Records {
 
     /// Appends the next record; `false` when there is none.
     fn write_next(&mut self, tree: &Tree, out: &mut BytesMut) -> bool {
-        let w = &mut Writer::new(out);
+        put_record(out, |w| self.write_fields(tree, w))
+    }
+
+    fn write_fields(&mut self, tree: &Tree, w: &mut Writer<'_>) -> bool {
         if std::mem::take(&mut self.header) {
             w.u8(HEADER);
             w.u32(MAGIC);
@@ -147,6 +153,19 @@ impl Records {
         }
         true
     }
+}
+
+/// Appends a record with its length, or nothing when `fields` has none to write.
+fn put_record(out: &mut BytesMut, fields: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
+    let start = out.len();
+    out.put_u32(0);
+    if !fields(&mut Writer::new(out)) {
+        out.truncate(start);
+        return false;
+    }
+    let length = u32::try_from(out.len() - start - LENGTH_BYTES).unwrap_or(u32::MAX);
+    out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+    true
 }
 
 fn write_session(id: SessionId, session: &Session, w: &mut Writer<'_>) {
@@ -237,6 +256,18 @@ impl Iterator for Walk {
     }
 }
 
+/// Bytes of the record that `begun` begins with, its length included, as soon as that is known.
+fn record_bytes(begun: &[u8]) -> Option<usize> {
+    let length = begun.first_chunk::<LENGTH_BYTES>()?;
+    Some(LENGTH_BYTES + u32::from_be_bytes(*length) as usize)
+}
+
+/// Bytes that must come before more of `begun` can be read: 0 when it has a whole record.
+fn missing_bytes(begun: &[u8]) -> usize {
+    let needed = record_bytes(begun).unwrap_or(LENGTH_BYTES);
+    needed.saturating_sub(begun.len())
+}
+
 /// Why bytes are not an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
@@ -254,7 +285,7 @@ pub enum ImageError {
     Incomplete,
 }
 
-/// Builds a tree from an image, chunk by chunk in order.
+/// Builds a tree from an image, piece by piece in order. Pieces may end anywhere.
 #[derive(Debug)]
 pub struct Loader {
     tree: Tree,
@@ -264,6 +295,8 @@ pub struct Loader {
     path: String,
     znodes: u64,
     stage: u8,
+    /// A record of which the end is still to come.
+    begun: Vec<u8>,
 }
 
 impl Default for Loader {
@@ -282,31 +315,53 @@ impl Loader {
             path: String::new(),
             znodes: 0,
             stage: 0,
+            begun: Vec::new(),
         }
     }
 
-    /// Takes the next chunk. After an error the loader is of no use.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<(), ImageError> {
-        let r = &mut Reader::new(chunk);
-        while !r.rest().is_empty() {
-            let tag = r.u8()?;
-            self.advance(tag)?;
-            match tag {
-                HEADER => self.header(r)?,
-                LANE => self.lane(r)?,
-                ACL => self.list(r)?,
-                SESSION => self.session(r)?,
-                ZNODE => self.znode(r)?,
-                _ => self.end(r)?,
+    /// Takes the next piece. After an error the loader is of no use.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), ImageError> {
+        let mut rest = piece;
+        while !self.begun.is_empty() && !rest.is_empty() {
+            let (now, later) = rest.split_at(missing_bytes(&self.begun).min(rest.len()));
+            self.begun.extend_from_slice(now);
+            rest = later;
+            if missing_bytes(&self.begun) == 0 {
+                let record = std::mem::take(&mut self.begun);
+                self.record(&record[LENGTH_BYTES..])?;
             }
         }
+        while missing_bytes(rest) == 0 {
+            let (record, later) = rest.split_at(record_bytes(rest).unwrap_or(rest.len()));
+            self.record(&record[LENGTH_BYTES..])?;
+            rest = later;
+        }
+        self.begun.extend_from_slice(rest);
         Ok(())
+    }
+
+    fn record(&mut self, record: &[u8]) -> Result<(), ImageError> {
+        let r = &mut Reader::new(record);
+        let tag = r.u8()?;
+        self.advance(tag)?;
+        match tag {
+            HEADER => self.header(r)?,
+            LANE => self.lane(r)?,
+            ACL => self.list(r)?,
+            SESSION => self.session(r)?,
+            ZNODE => self.znode(r)?,
+            _ => self.end(r)?,
+        }
+        match r.rest() {
+            [] => Ok(()),
+            _ => Err(ImageError::Contradiction("a record longer than its fields")),
+        }
     }
 
     /// The tree, when the image was whole. Ephemerals of sessions that do not exist are left out,
     /// as ZooKeeper does.
     pub fn finish(self) -> Result<Tree, ImageError> {
-        if self.stage != END {
+        if self.stage != END || !self.begun.is_empty() {
             return Err(ImageError::Incomplete);
         }
         Ok(self.tree)
@@ -650,31 +705,53 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_are_errors() {
-        let header = |out: &mut BytesMut| {
-            let w = &mut Writer::new(out);
+    fn pieces_may_end_anywhere() {
+        let tree = stage().tree;
+        let whole = image(&tree).concat();
+        for size in [1, 2, 3, 5, 7, 64, whole.len()] {
+            let pieces = whole.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let back = load(&pieces).unwrap();
+            assert_eq!(back.digest(), tree.digest(), "pieces of {size}");
+        }
+    }
+
+    /// An image with nothing but its header.
+    fn begin() -> BytesMut {
+        let mut out = BytesMut::new();
+        put_record(&mut out, |w| {
             w.u8(HEADER);
             w.u32(MAGIC);
             w.u8(VERSION);
             w.i64(1);
-        };
-        let znode = |out: &mut BytesMut, depth: usize, name: &str, list: u32| {
-            let znode = Znode::system(name, AclId::OPEN);
-            write_znode(depth, &znode, list, &mut Writer::new(out));
-        };
-        let end = |out: &mut BytesMut, znodes: u64| {
-            let w = &mut Writer::new(out);
+            true
+        });
+        out
+    }
+
+    fn put_znode(out: &mut BytesMut, depth: usize, name: &str, list: u32) {
+        put_record(out, |w| {
+            write_znode(depth, &Znode::system(name, AclId::OPEN), list, w);
+            true
+        });
+    }
+
+    fn put_end(out: &mut BytesMut, znodes: u64) {
+        put_record(out, |w| {
             w.u8(END);
             w.u64(0);
             w.u64(znodes);
-        };
+            true
+        });
+    }
+
+    #[test]
+    fn contradictions_are_errors() {
         let outcome = |znodes: &[(usize, &str, u32)], count: u64| {
-            let mut out = BytesMut::new();
-            header(&mut out);
+            let mut out = begin();
             for (depth, name, list) in znodes {
-                znode(&mut out, *depth, name, *list);
+                put_znode(&mut out, *depth, name, *list);
             }
-            end(&mut out, count);
+            put_end(&mut out, count);
             load(&[out.into()]).is_ok()
         };
         assert!(outcome(
@@ -701,19 +778,11 @@ mod tests {
     #[test]
     fn the_deepest_path_fits_and_a_deeper_one_does_not() {
         let chain = |depth: usize| {
-            let mut out = BytesMut::new();
-            let w = &mut Writer::new(&mut out);
-            w.u8(HEADER);
-            w.u32(MAGIC);
-            w.u8(VERSION);
-            w.i64(1);
+            let mut out = begin();
             for at in 0..=depth {
-                let name = if at == 0 { "" } else { "a" };
-                write_znode(at, &Znode::system(name, AclId::OPEN), 0, w);
+                put_znode(&mut out, at, if at == 0 { "" } else { "a" }, 0);
             }
-            w.u8(END);
-            w.u64(0);
-            w.u64(depth as u64 + 1);
+            put_end(&mut out, depth as u64 + 1);
             load(&[out.into()])
         };
         let tree = chain(DEPTH_MAX).unwrap();
