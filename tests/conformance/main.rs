@@ -16,6 +16,7 @@ mod create;
 mod delete_and_set;
 mod four_letter;
 mod handshake;
+mod hostile;
 mod limits;
 mod multi;
 mod ordering;

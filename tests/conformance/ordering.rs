@@ -27,17 +27,15 @@ fn pipelined_requests_take_effect_in_order(ensemble: &Ensemble) {
     std::thread::scope(|scope| {
         for number in 0..6 {
             let path = format!("{room}/{number}");
-            scope.spawn(move || counts_up(&mut ensemble.client(number), &path));
+            scope.spawn(move || counts_up(&mut ensemble.client(number), &path, number));
         }
     });
 }
 
 /// Sets a znode to 1, 2, 3 …, reading in between in every way.
-fn counts_up(client: &mut Client, path: &str) {
+fn counts_up(client: &mut Client, path: &str, number: usize) {
     client.create(path, b"0");
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(number as u64);
     for _ in 0..10 {
         let version = client.stat(path).unwrap().version;
         let mut expected = Vec::new();

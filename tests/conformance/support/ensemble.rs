@@ -228,6 +228,14 @@ impl Ensemble {
         self.place(server).address.expect("it was started")
     }
 
+    /// Where the other servers connect.
+    pub(crate) fn peer_address(&self, server: usize) -> SocketAddr {
+        let place = self.place(server);
+        let ensemble = place.config.ensemble.as_ref();
+        let port = ensemble.expect("it is not alone").me().quorum_port;
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
     /// Where everything of these servers lies.
     pub(crate) fn dir(&self) -> &Path {
         self.room.path()
