@@ -72,7 +72,16 @@ impl RaftLogReader<TypeConfig> for LogStore {
             Bound::Excluded(to) => *to,
             Bound::Unbounded => end,
         };
-        self.read(from, to.min(end), usize::MAX).await
+        loop {
+            // What is gone already may be missing at the beginning.
+            let first = self.log.first();
+            match self.read(from.max(first), to.min(end), usize::MAX).await {
+                // It went meanwhile.
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && self.log.first() > first => {}
+                done => return done,
+            }
+        }
     }
 
     async fn limited_get_log_entries(&mut self, from: u64, to: u64) -> io::Result<Vec<Entry>> {
@@ -118,7 +127,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        Ok(self.log.state().committed.map(log_id))
+        let state = self.log.state();
+        // What is purged was committed, but openraft would look for it in order to apply it.
+        let committed = state
+            .committed
+            .filter(|committed| Some(*committed) > state.purged);
+        Ok(committed.map(log_id))
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>

@@ -15,6 +15,8 @@ mod proposer;
 mod rpc;
 mod serving;
 mod state_machine;
+#[cfg(test)]
+mod suite_test;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};

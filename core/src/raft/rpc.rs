@@ -231,3 +231,173 @@ async fn execute(raft: &Raft, gate: &Gate, body: &Bytes) -> io::Result<BytesMut>
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use openraft::EntryPayload;
+    use openraft::impls::leader_id_std::LeaderId;
+
+    use super::*;
+    use crate::raft::types::{LogId, Vote, log_id};
+    use crate::storage::EntryId;
+    use crate::tree::Batch;
+
+    fn id(term: u64, index: u64) -> LogId {
+        log_id(EntryId { term, index })
+    }
+
+    fn vote(term: u64, voted_for: u64) -> Vote {
+        openraft::Vote {
+            leader_id: LeaderId { term, voted_for },
+            committed: term % 2 == 0,
+        }
+    }
+
+    /// The body of a frame.
+    fn body(frame: BytesMut) -> Bytes {
+        frame.freeze().slice(4..)
+    }
+
+    fn response_bytes(put: impl FnOnce(&mut Writer<'_>)) -> Bytes {
+        let mut out = BytesMut::new();
+        put(&mut Writer::new(&mut out));
+        out.freeze()
+    }
+
+    /// `get` gives back what is shown as `expected`, and survives every cut.
+    fn comes_back<T: std::fmt::Debug>(
+        bytes: &Bytes,
+        expected: &impl std::fmt::Debug,
+        get: impl Fn(&Bytes) -> Result<T, Malformed>,
+    ) {
+        let read = get(bytes).expect("it decodes");
+        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
+        for cut in 1..bytes.len() {
+            assert!(get(&bytes.slice(..cut)).is_err(), "cut after {cut}");
+        }
+    }
+
+    fn append(entries: Vec<Entry>) -> AppendEntriesRequest<TypeConfig> {
+        AppendEntriesRequest {
+            vote: vote(4, 2),
+            prev_log_id: Some(id(3, 9)),
+            leader_commit: (!entries.is_empty()).then(|| id(3, 8)),
+            entries,
+        }
+    }
+
+    #[test]
+    fn append_requests_come_back() {
+        let entry = |index, payload| Entry {
+            log_id: id(4, index),
+            payload,
+        };
+        let batch = EntryPayload::Normal(Batch::from_bytes(Bytes::from_static(b"a batch")));
+        let entries = vec![entry(10, EntryPayload::Blank), entry(11, batch)];
+        for request in [append(Vec::new()), append(entries)] {
+            let bytes = body(append_frame(&request));
+            assert_eq!(bytes[0], APPEND);
+            comes_back(&bytes, &request, append_request);
+        }
+    }
+
+    #[test]
+    fn votes_and_transfers_come_back() {
+        for last_log_id in [None, Some(id(1, 2))] {
+            let request = VoteRequest {
+                vote: vote(7, 3),
+                last_log_id,
+                leadership_transfer: last_log_id.is_some(),
+            };
+            let bytes = body(vote_frame(VOTE, &request));
+            comes_back(&bytes, &request, |b| {
+                vote_request(&mut Reader::new(&b[1..]))
+            });
+            let response = VoteResponse {
+                vote: vote(8, 1),
+                vote_granted: last_log_id.is_none(),
+                last_log_id,
+            };
+            let bytes = response_bytes(|w| put_vote_response(&response, w));
+            comes_back(&bytes, &response, |b| vote_response(&mut Reader::new(b)));
+            let transfer = TransferLeaderRequest::new(vote(8, 1), 5, last_log_id);
+            let bytes = body(transfer_frame(&transfer));
+            comes_back(&bytes, &transfer, |b| {
+                transfer_request(&mut Reader::new(&b[1..]))
+            });
+        }
+    }
+
+    #[test]
+    fn responses_come_back() {
+        let appends = [
+            AppendEntriesResponse::Success,
+            AppendEntriesResponse::PartialSuccess(None),
+            AppendEntriesResponse::PartialSuccess(Some(id(1, 2))),
+            AppendEntriesResponse::Conflict,
+            AppendEntriesResponse::HigherVote(vote(9, 9)),
+        ];
+        for response in appends {
+            let bytes = response_bytes(|w| put_append_response(&response, w));
+            comes_back(&bytes, &response, |b| append_response(&mut Reader::new(b)));
+        }
+        let transfers: [TransferLeaderResponse<TypeConfig>; 3] = [
+            Ok(()),
+            Err(TransferLeaderError::VoteChanged {
+                expected: vote(1, 1),
+                actual: vote(2, 2),
+            }),
+            Err(TransferLeaderError::LogNotFlushed {
+                expected: Some(id(1, 1)),
+                actual: None,
+            }),
+        ];
+        for response in transfers {
+            let bytes = response_bytes(|w| put_transfer_response(&response, w));
+            comes_back(&bytes, &response, |b| {
+                transfer_response(&mut Reader::new(b))
+            });
+        }
+    }
+
+    #[test]
+    fn answers_and_errors_are_told_apart() {
+        let good = body(answer_frame(Ok(BytesMut::from(&b"answer"[..]))));
+        assert_eq!(answer(&good).expect("it is an answer"), &b"answer"[..]);
+        let bad = body(answer_frame(Err(io::Error::other("why not"))));
+        assert_eq!(
+            answer(&bad).expect_err("it is an error").to_string(),
+            "why not"
+        );
+        assert!(answer(&Bytes::new()).is_err());
+    }
+
+    /// Any bytes are a value or malformed, and a count is never believed.
+    #[test]
+    fn random_bytes_do_no_harm() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let whole = body(append_frame(&append(vec![Entry {
+            log_id: id(4, 10),
+            payload: EntryPayload::Blank,
+        }])));
+        for _ in 0..20_000 {
+            let mut bytes = whole.to_vec();
+            for _ in 0..random.usize(1..6) {
+                let at = random.usize(1..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+            bytes.truncate(random.usize(1..=bytes.len()));
+            let bytes = Bytes::from(bytes);
+            // Only that nothing panics or takes all memory.
+            let _ = append_request(&bytes);
+            let _ = append_response(&mut Reader::new(&bytes));
+            let _ = vote_request(&mut Reader::new(&bytes));
+            let _ = vote_response(&mut Reader::new(&bytes));
+            let _ = transfer_request(&mut Reader::new(&bytes));
+            let _ = transfer_response(&mut Reader::new(&bytes));
+            let _ = answer(&bytes);
+        }
+    }
+}

@@ -186,3 +186,164 @@ pub(crate) fn first_membership(voters: &BTreeMap<u64, String>) -> BTreeMap<u64, 
         .map(|(id, addr)| (*id, BasicNode { addr: addr.clone() }))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::storage::EntryId;
+
+    fn id(term: u64, index: u64) -> LogId {
+        log_id(EntryId { term, index })
+    }
+
+    /// A joint membership of three voters in two halves, and a learner.
+    fn joint() -> Membership {
+        let configs = vec![BTreeSet::from([1, 2]), BTreeSet::from([2, 255])];
+        let node = |addr: &str| BasicNode { addr: addr.into() };
+        let nodes = [
+            (1, "one:1"),
+            (2, ""),
+            (255, "[::1]:65535"),
+            (9, "learner:9"),
+        ];
+        let nodes: BTreeMap<u64, BasicNode> = nodes
+            .into_iter()
+            .map(|(id, addr)| (id, node(addr)))
+            .collect();
+        Membership::new(configs, nodes).expect("its voters have nodes")
+    }
+
+    /// Every value, and for each its encoding read back.
+    fn holds<T, U: PartialEq + std::fmt::Debug>(
+        values: impl IntoIterator<Item = T>,
+        put: impl Fn(&T) -> Bytes,
+        get: impl Fn(&Bytes) -> Result<U, Malformed>,
+        same: impl Fn(&T) -> U,
+    ) {
+        for value in values {
+            let bytes = put(&value);
+            assert_eq!(get(&bytes), Ok(same(&value)));
+            for cut in 0..bytes.len() {
+                // Whatever is left, it is a value or it is malformed.
+                let _ = get(&bytes.slice(..cut));
+            }
+        }
+    }
+
+    fn written(put: impl FnOnce(&mut Writer<'_>)) -> Bytes {
+        let mut out = BytesMut::new();
+        put(&mut Writer::new(&mut out));
+        out.freeze()
+    }
+
+    #[test]
+    fn log_ids_come_back() {
+        let ids = [
+            None,
+            Some(id(0, 0)),
+            Some(id(1, 2)),
+            Some(id(u64::MAX, u64::MAX)),
+        ];
+        holds(
+            ids,
+            |id| written(|w| put_log_id(id.as_ref(), w)),
+            |bytes| get_log_id(&mut Reader::new(bytes)),
+            |id| *id,
+        );
+        assert_eq!(entry_id(&id(3, 4)), EntryId { term: 3, index: 4 });
+    }
+
+    #[test]
+    fn votes_come_back() {
+        let votes = [(0, 0, false), (1, 255, true), (u64::MAX, u64::MAX, true)];
+        let vote = |(term, voted_for, committed): (u64, u64, bool)| openraft::Vote {
+            leader_id: leader_id_std::LeaderId { term, voted_for },
+            committed,
+        };
+        holds(
+            votes.map(vote),
+            vote_bytes,
+            |bytes| get_vote(&mut Reader::new(bytes)),
+            |vote: &Vote| *vote,
+        );
+    }
+
+    #[test]
+    fn payloads_come_back() {
+        let batch = |bytes: &'static [u8]| {
+            EntryPayload::Normal(Batch::from_bytes(Bytes::from_static(bytes)))
+        };
+        let payloads: [Payload; 5] = [
+            EntryPayload::Blank,
+            batch(b""),
+            batch(b"any bytes"),
+            EntryPayload::Membership(joint()),
+            EntryPayload::Membership(Membership::default()),
+        ];
+        let text = |payload: &Payload| format!("{payload:?}");
+        holds(
+            payloads,
+            payload_bytes,
+            |bytes| payload(bytes).map(|p| text(&p)),
+            text,
+        );
+        assert!(payload(&Bytes::new()).is_err());
+        for kind in 3..=255 {
+            assert!(payload(&Bytes::copy_from_slice(&[kind, 0, 0, 0, 0])).is_err());
+        }
+    }
+
+    #[test]
+    fn a_batch_in_a_payload_is_not_copied() {
+        let bytes = payload_bytes(&EntryPayload::Normal(Batch::from_bytes(
+            Bytes::from_static(b"batch"),
+        )));
+        let Ok(EntryPayload::Normal(batch)) = payload(&bytes) else {
+            panic!("not a batch");
+        };
+        assert_eq!(batch.bytes().as_ptr(), bytes[1..].as_ptr());
+    }
+
+    #[test]
+    fn snapshot_metas_come_back() {
+        let with = |last, at, membership| SnapshotMeta {
+            last_log_id: last,
+            last_membership: StoredMembership::new(at, membership),
+        };
+        let metas = [
+            SnapshotMeta::default(),
+            with(Some(id(5, 1000)), Some(id(2, 7)), joint()),
+            with(Some(id(1, 1)), None, Membership::default()),
+        ];
+        holds(
+            metas,
+            snapshot_meta_bytes,
+            |bytes| snapshot_meta(bytes),
+            SnapshotMeta::clone,
+        );
+    }
+
+    #[test]
+    fn a_membership_without_its_members_is_malformed() {
+        let bytes = written(|w| {
+            w.u8(MEMBERSHIP);
+            w.length(1);
+            w.length(1);
+            w.u64(7);
+            w.length(0);
+        });
+        assert!(payload(&bytes).is_err());
+        // Counts that the bytes cannot hold, in each place.
+        for place in 0..4 {
+            let bytes = written(|w| {
+                w.u8(MEMBERSHIP);
+                for at in 0..=place {
+                    w.i32(if at == place { i32::MAX } else { 0 });
+                }
+            });
+            assert!(payload(&bytes).is_err() || place > 1, "{place}");
+        }
+    }
+}

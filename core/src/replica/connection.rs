@@ -207,6 +207,11 @@ impl State {
         self.outbox.len()
     }
 
+    /// Whether the connection takes no more requests.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.pipeline.ends()
+    }
+
     /// The connection ends once what is owed has been sent. The first reason counts.
     pub(super) fn end(&mut self, ending: Ending) {
         self.ending.get_or_insert(ending);

@@ -11,6 +11,9 @@ use crate::replica::{Connection, Ending, Replica};
 use crate::session::{Held, Step, Written};
 use crate::tree::{Draft, Tree};
 
+/// Bytes owed to a connection at which its requests wait until they are sent.
+const OUTBOX_BYTES_BEFORE_SENDING: usize = 1 << 20;
+
 /// What the caller must do for a connection after its requests were looked at.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -20,6 +23,8 @@ pub struct Effects {
     pub count: u32,
     /// A sync asks for a read index.
     pub sync: bool,
+    /// The outbox is full for now: send it, and come again.
+    pub full: bool,
 }
 
 /// What the frame of a request says before its record is looked at.
@@ -42,8 +47,8 @@ fn header(frame: &Bytes) -> Header {
 }
 
 impl Replica {
-    /// Takes the frames of one connection in the order of the socket, until `frames` has none or
-    /// the connection ends. `now_us` is this server's clock, for latencies.
+    /// Takes the frames of one connection in the order of the socket, until `frames` has none, the
+    /// outbox is full or the connection ends. `now_us` is this server's clock, for latencies.
     pub fn arrive(
         &self,
         connection: &Connection,
@@ -54,13 +59,19 @@ impl Replica {
         let tree = self.tree.read();
         let mut state = connection.lock();
         for frame in frames {
+            if state.is_ending() {
+                // Dropped, lest it fill the input.
+                continue;
+            }
             self.traffic.received.fetch_add(1, Ordering::Relaxed);
             connection.traffic.received.fetch_add(1, Ordering::Relaxed);
             match header(&frame) {
                 Header::Malformed => state.end(Ending::Malformed),
                 Header::Unknown(xid) => {
-                    state.push_reply(xid, Zxid(-1), &Err(Code::Unimplemented));
-                    state.end(Ending::UnknownOperation);
+                    self.outstanding.fetch_add(1, Ordering::Relaxed);
+                    if let Some(step) = state.pipeline.arrive_unknown(xid) {
+                        self.take(&tree, connection, &mut state, step, now_us, &mut effects);
+                    }
                 }
                 Header::Known(xid, OpCode::Auth, body) => self.authenticate(&mut state, xid, &body),
                 Header::Known(xid, OpCode::Sasl, _) => {
@@ -83,6 +94,10 @@ impl Replica {
                     }
                 }
             }
+            if state.owed() >= OUTBOX_BYTES_BEFORE_SENDING {
+                effects.full = true;
+                break;
+            }
         }
         effects
     }
@@ -97,6 +112,10 @@ impl Replica {
         let mut state = connection.lock();
         while let Some(step) = state.pipeline.next_step() {
             self.take(&tree, connection, &mut state, step, now_us, &mut effects);
+            if state.owed() >= OUTBOX_BYTES_BEFORE_SENDING {
+                effects.full = true;
+                break;
+            }
         }
         effects
     }
@@ -128,6 +147,11 @@ impl Replica {
                     _ => Err(Code::MarshallingError),
                 };
                 self.reply(tree, connection, state, &held, &result, now_us);
+            }
+            Step::Unknown(xid) => {
+                self.outstanding.fetch_sub(1, Ordering::Relaxed);
+                state.push_reply(xid, Zxid(-1), &Err(Code::Unimplemented));
+                state.end(Ending::UnknownOperation);
             }
         }
     }
@@ -246,6 +270,10 @@ impl Replica {
             held.xid
         };
         let zxid = tree.last_zxid();
+        // Reads between two writes cannot wait for the client to read their replies.
+        if state.owed() > self.settings.outbox_bytes_max {
+            state.end(Ending::OutboxFull);
+        }
         state.push_reply(xid, zxid, result);
         let answered = Written {
             xid,

@@ -235,12 +235,9 @@ async fn converse(
 ) -> io::Result<Ending> {
     loop {
         let now_us = shared.clock.monotonic_us();
-        dispatch(
-            shared,
-            connection,
-            shared.replica.advance(connection, now_us),
-        );
-        let more = take_frames(shared, connection, socket, now_us)?;
+        let advanced = shared.replica.advance(connection, now_us);
+        let more = dispatch(shared, connection, advanced)
+            || take_frames(shared, connection, socket, now_us)?;
         let (owed, ending) = connection.take_outbox();
         if !owed.is_empty() {
             send(connection, &mut socket.writer, &owed).await?;
@@ -284,23 +281,32 @@ fn take_frames(
     if !may_read(shared, connection) {
         return Ok(false);
     }
-    let mut taken = Vec::new();
-    while taken.len() < FRAMES_MAX {
-        match socket.next()? {
-            Some(frame) => taken.push(frame),
-            None => break,
-        }
-    }
-    if taken.is_empty() {
+    let Some(first) = socket.next()? else {
         return Ok(false);
+    };
+    let mut taken = 1;
+    let mut failed = None;
+    let others = std::iter::from_fn(|| {
+        if taken == FRAMES_MAX {
+            return None;
+        }
+        taken += 1;
+        socket.next().unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        })
+    });
+    let frames = std::iter::once(first).chain(others);
+    let effects = shared.replica.arrive(connection, frames, now_us);
+    let full = dispatch(shared, connection, effects);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(full || taken == FRAMES_MAX),
     }
-    let more = taken.len() == FRAMES_MAX;
-    let effects = shared.replica.arrive(connection, taken.into_iter(), now_us);
-    dispatch(shared, connection, effects);
-    Ok(more)
 }
 
-fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) {
+/// Passes on what must be proposed. `true` when the outbox must be sent before it goes on.
+fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) -> bool {
     shared
         .consensus
         .propose(effects.drafts.freeze(), effects.count);
@@ -308,6 +314,7 @@ fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) {
         // Nobody listens while the server stops.
         let _ = shared.syncs.send(connection.id());
     }
+    effects.full
 }
 
 /// Writes what is owed. A client that does not read is given up once its connection must end.

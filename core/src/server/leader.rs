@@ -1,5 +1,6 @@
 //! What only a leader does: expires sessions, reaps containers and TTL znodes, admits observers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,15 +43,13 @@ async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<Sess
     let mut expiry = Expiry::new(tick_ms, shared.clock.monotonic_ms());
     let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let check = Duration::from_millis(u64::from(shared.config.container.check_interval_ms.max(1)));
-    let mut reap = tokio::time::interval_at(Instant::now() + check, check);
-    reap.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reaper = Reaper::new(shared);
     loop {
         tokio::select! {
             () = &mut admitting, if !admitted => admitted = true,
             _ = tick.tick() => expire(shared, &mut expiry),
             Some(sessions) = heard.recv() => touch(shared, &mut expiry, &sessions),
-            _ = reap.tick() => reap_overdue(shared).await,
+            () = tokio::time::sleep_until(reaper.next) => reaper.go_on(shared),
         }
     }
 }
@@ -85,18 +84,48 @@ fn expire(shared: &Shared, expiry: &mut Expiry) {
     }
 }
 
-/// Proposes the removal of what is due, a few a minute at most. What changes meanwhile is found
-/// out when the removal is applied.
-async fn reap_overdue(shared: &Arc<Shared>) {
-    let settings = &shared.config.container;
-    let never_used_ms = settings.never_used_interval_ms_max.map_or(0, i64::from);
-    let due = shared
-        .replica
-        .view()
-        .reapable(shared.clock.wall_ms(), never_used_ms);
-    let pause_ms = 60_000 / u64::from(settings.per_minute_max.max(1));
-    for path in due {
-        shared.consensus.propose_draft(&Draft::Reap { path: &path });
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+/// Proposes the removal of containers and TTL znodes that are due, a few a minute at most. What
+/// changes meanwhile is found out when the removal is applied.
+struct Reaper {
+    /// Between two searches.
+    check: Duration,
+    /// Between two removals.
+    pause: Duration,
+    /// Found by the last search, not removed yet.
+    due: VecDeque<String>,
+    /// When to go on.
+    next: Instant,
+}
+
+impl Reaper {
+    fn new(shared: &Shared) -> Reaper {
+        let settings = &shared.config.container;
+        let check = Duration::from_millis(u64::from(settings.check_interval_ms.max(1)));
+        Reaper {
+            check,
+            pause: Duration::from_millis(60_000 / u64::from(settings.per_minute_max.max(1))),
+            due: VecDeque::new(),
+            next: Instant::now() + check,
+        }
+    }
+
+    /// Takes one step, and never waits: sessions expire in the same loop.
+    fn go_on(&mut self, shared: &Shared) {
+        if self.due.is_empty() {
+            let never_used_ms = shared.config.container.never_used_interval_ms_max;
+            let never_used_ms = never_used_ms.map_or(0, i64::from);
+            let view = shared.replica.view();
+            self.due = view.reapable(shared.clock.wall_ms(), never_used_ms).into();
+        }
+        if let Some(path) = self.due.pop_front() {
+            let reap = Draft::Reap { path: &path };
+            shared.consensus.propose_draft(&reap);
+        }
+        let wait = if self.due.is_empty() {
+            self.check
+        } else {
+            self.pause
+        };
+        self.next = Instant::now() + wait;
     }
 }

@@ -6,6 +6,7 @@
 //!          ──▶ a read behind a write ─────▶ Wait    runs when the writes ahead are applied
 //!          ──▶ a sync ────────────────────▶ Sync    asks for a read index, replies in its turn
 //!          ──▶ anything behind a sync ────▶ Wait
+//!          ──▶ nobody knows it ───────────▶ Unknown in its turn, and nothing arrives behind it
 //! ```
 //!
 //! Call `arrive` for each request in the order of the socket. When a write of this connection is
@@ -70,6 +71,8 @@ pub enum Step {
     Sync,
     /// The turn of a sync whose read index is reached: reply.
     Synced(Held),
+    /// The turn of an operation nobody knows: say so, and end the connection.
+    Unknown(Xid),
 }
 
 #[derive(Debug)]
@@ -77,6 +80,7 @@ enum Slot {
     Write(Written),
     Sync { held: Held, reached: bool },
     Waiting(Held),
+    Unknown(Xid),
 }
 
 /// The requests of one connection that are not answered yet, oldest first.
@@ -121,6 +125,20 @@ impl Pipeline {
         }
         self.slots.push_back(Slot::Waiting(held));
         None
+    }
+
+    /// Takes an operation nobody knows. Nothing may arrive behind it.
+    pub fn arrive_unknown(&mut self, xid: Xid) -> Option<Step> {
+        if self.slots.is_empty() {
+            return Some(Step::Unknown(xid));
+        }
+        self.slots.push_back(Slot::Unknown(xid));
+        None
+    }
+
+    /// Whether the connection ends with what is here: nothing more may arrive.
+    pub fn ends(&self) -> bool {
+        matches!(self.slots.back(), Some(Slot::Unknown(_)))
     }
 
     /// A read that must run before the oldest write is applied, or it would see that write.
@@ -174,6 +192,11 @@ impl Pipeline {
                 }
                 _ => None,
             },
+            Slot::Unknown(xid) => {
+                let xid = *xid;
+                self.slots.pop_front();
+                Some(Step::Unknown(xid))
+            }
             _ if self.syncs == 0 => self.decide_waiting(),
             _ => None,
         }
@@ -184,7 +207,7 @@ impl Pipeline {
     fn decide_waiting(&mut self) -> Option<Step> {
         let undecided = self.slots.iter_mut().find(|slot| match slot {
             Slot::Waiting(held) => held.op.is_write() || held.op == OpCode::Sync,
-            Slot::Write(_) | Slot::Sync { .. } => false,
+            Slot::Write(_) | Slot::Sync { .. } | Slot::Unknown(_) => false,
         })?;
         let Slot::Waiting(held) = undecided else {
             return None;
@@ -207,7 +230,7 @@ impl Pipeline {
 mod tests {
     use super::*;
 
-    /// Requests by letter: `r` read, `w` write, `s` sync, numbered by their place.
+    /// Requests by letter: `r` read, `w` write, `s` sync, numbered by their place; `u` is unknown.
     fn held(letter: char, xid: usize) -> Held {
         let op = match letter {
             'w' => OpCode::SetData,
@@ -230,6 +253,7 @@ mod tests {
             Step::Propose(held) => format!("propose {}", held.xid.0),
             Step::Sync => "sync".into(),
             Step::Synced(held) => format!("synced {}", held.xid.0),
+            Step::Unknown(xid) => format!("unknown {}", xid.0),
         }
     }
 
@@ -247,6 +271,11 @@ mod tests {
                     shown.push(format!("reply {}", written.xid.0));
                 }
                 'I' => pipeline.synced(),
+                'u' => {
+                    let xid = Xid(i32::try_from(place).unwrap());
+                    shown.extend(pipeline.arrive_unknown(xid).as_ref().map(show));
+                    assert_eq!(pipeline.ends(), !pipeline.is_empty());
+                }
                 _ => shown.extend(pipeline.arrive(held(letter, place)).as_ref().map(show)),
             }
             if matches!(letter, 'A' | 'I') {
@@ -262,6 +291,9 @@ mod tests {
     fn requests_take_effect_and_are_answered_in_order() {
         let cases = [
             ("rr", "run 0, run 1"),
+            ("ru", "run 0, unknown 1"),
+            ("wruA", "propose 0, reply 0, run 1, unknown 2"),
+            ("swuIA", "sync, synced 0, propose 1, reply 1, unknown 2"),
             ("wr", "propose 0"),
             ("wrA", "propose 0, reply 0, run 1"),
             ("wrwA", "propose 0, propose 2, reply 0, run 1"),

@@ -100,6 +100,11 @@ impl Index {
         self.slots.get(usize::try_from(position).ok()?).copied()
     }
 
+    /// The first index that has a slot.
+    pub(super) fn first(&self) -> Option<u64> {
+        (!self.slots.is_empty()).then_some(self.first)
+    }
+
     /// The first segment that still holds an entry.
     pub(super) fn segment_oldest(&self) -> Option<u64> {
         self.slots.front().map(|slot| slot.segment)

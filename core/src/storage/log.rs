@@ -317,6 +317,18 @@ impl Log {
         self.shared.lock().index.purgeable(upto, bytes_kept)
     }
 
+    /// The index of the first entry; that after the last when there is none.
+    pub fn first(&self) -> u64 {
+        let inner = self.shared.lock();
+        let cached = inner.cache.first();
+        let first = inner
+            .index
+            .first()
+            .map_or(cached, |stored| stored.min(cached));
+        let purged = inner.state.purged;
+        purged.map_or(first, |purged| first.max(purged.index + 1))
+    }
+
     /// Whether reading from `index` on needs no disk.
     pub fn is_cached(&self, index: u64) -> bool {
         self.shared.lock().cache.first() <= index
