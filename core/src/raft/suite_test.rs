@@ -39,6 +39,7 @@ fn settings() -> Settings {
             super_digest: None,
         },
         outbox_bytes_max: 1 << 20,
+        space_is_low: Arc::default(),
     }
 }
 

@@ -47,7 +47,13 @@ async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<Sess
     loop {
         tokio::select! {
             () = &mut admitting, if !admitted => admitted = true,
-            _ = tick.tick() => expire(shared, &mut expiry),
+            _ = tick.tick() => {
+                // A touch that is here already counts, however late this task gets its turn.
+                while let Ok(sessions) = heard.try_recv() {
+                    touch(shared, &mut expiry, &sessions);
+                }
+                expire(shared, &mut expiry);
+            }
             Some(sessions) = heard.recv() => touch(shared, &mut expiry, &sessions),
             () = tokio::time::sleep_until(reaper.next) => reaper.go_on(shared),
         }
