@@ -89,14 +89,6 @@ pub(super) fn recover(
     scan.segments.insert(active.ordinal, active.clone());
     scan.write_suspects_again().map_err(io)?;
     scan.chain.synced = scan.chain.sequence;
-    if let Some(Cut {
-        file,
-        offset,
-        bytes,
-    }) = &cut
-    {
-        tracing::warn!(file = %file.display(), offset, bytes, "cut a torn tail off the log");
-    }
     Ok(Recovery {
         recovered: Recovered {
             cut,
