@@ -37,6 +37,9 @@ pub enum Ending {
     /// Authentication failed.
     #[error("authentication failed")]
     AuthFailed,
+    /// It claimed more identities than a connection may have.
+    #[error("it has added too many identities")]
+    TooManyIdentities,
     /// An operation this server does not know.
     #[error("unknown operation")]
     UnknownOperation,
@@ -212,6 +215,11 @@ impl State {
         self.ending.get_or_insert(ending);
     }
 
+    /// Whether it ends once what is owed has been sent.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// Nothing waits any more; tells how many requests stay unanswered.
     pub(super) fn clear(&mut self) -> usize {
         let unanswered = self.pipeline.len();
@@ -348,7 +356,7 @@ impl Connection {
 
     /// Whether it ends once what is owed has been sent.
     pub fn is_ending(&self) -> bool {
-        self.lock().ending.is_some()
+        self.lock().is_ending()
     }
 
     /// Requests that are not answered yet.

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
-use crate::replica::{Connection, Ending, Replica};
+use crate::replica::{Connection, Ending, HOLD_BYTES_MAX, Replica};
 use crate::session::{Held, Step, Written};
 use crate::tree::{Draft, Tree};
 
@@ -20,6 +20,9 @@ pub struct Effects {
     pub count: u32,
     /// A sync asks for a read index.
     pub sync: bool,
+    /// Not everything was looked at: call again once what is owed has been sent, and `advance`
+    /// before `arrive`.
+    pub more: bool,
 }
 
 /// What the frame of a request says before its record is looked at.
@@ -42,8 +45,9 @@ fn header(frame: &Bytes) -> Header {
 }
 
 impl Replica {
-    /// Takes the frames of one connection in the order of the socket, until `frames` has none or
-    /// the connection ends. `now_us` is this server's clock, for latencies.
+    /// Takes the frames of one connection in the order of the socket, until `frames` has none, the
+    /// connection ends, or what came of them fills one hold of the lock. A frame it does not get
+    /// to is not taken from `frames`. `now_us` is this server's clock, for latencies.
     pub fn arrive(
         &self,
         connection: &Connection,
@@ -54,37 +58,54 @@ impl Replica {
         let tree = self.tree.read();
         let mut state = connection.lock();
         for frame in frames {
+            if state.is_ending() {
+                break;
+            }
             self.traffic.received.fetch_add(1, Ordering::Relaxed);
             connection.traffic.received.fetch_add(1, Ordering::Relaxed);
-            match header(&frame) {
-                Header::Malformed => state.end(Ending::Malformed),
-                Header::Unknown(xid) => {
-                    state.push_reply(xid, Zxid(-1), &Err(Code::Unimplemented));
-                    state.end(Ending::UnknownOperation);
-                }
-                Header::Known(xid, OpCode::Auth, body) => self.authenticate(&mut state, xid, &body),
-                Header::Known(xid, OpCode::Sasl, _) => {
-                    state.push_reply(xid, Zxid(0), &Ok(Reply::Token(None)));
-                }
-                Header::Known(xid, op, body) => {
-                    connection.touch(now_us / 1000);
-                    let identities = Arc::clone(&state.identities);
-                    let held = Held {
-                        xid,
-                        op,
-                        body,
-                        identities,
-                        arrived_us: now_us,
-                    };
-                    self.outstanding.fetch_add(1, Ordering::Relaxed);
-                    let step = state.pipeline.arrive(held);
-                    if let Some(step) = step {
-                        self.take(&tree, connection, &mut state, step, now_us, &mut effects);
-                    }
-                }
+            self.arrive_one(&tree, connection, &mut state, &frame, now_us, &mut effects);
+            if is_full(&state, &effects) {
+                effects.more = true;
+                break;
             }
         }
         effects
+    }
+
+    fn arrive_one(
+        &self,
+        tree: &Tree,
+        connection: &Connection,
+        state: &mut State,
+        frame: &Bytes,
+        now_us: u64,
+        effects: &mut Effects,
+    ) {
+        match header(frame) {
+            Header::Malformed => state.end(Ending::Malformed),
+            Header::Unknown(xid) => {
+                state.push_reply(xid, Zxid(-1), &Err(Code::Unimplemented));
+                state.end(Ending::UnknownOperation);
+            }
+            Header::Known(xid, OpCode::Auth, body) => self.authenticate(state, xid, &body),
+            Header::Known(xid, OpCode::Sasl, _) => {
+                state.push_reply(xid, Zxid(0), &Ok(Reply::Token(None)));
+            }
+            Header::Known(xid, op, body) => {
+                connection.touch(now_us / 1000);
+                let held = Held {
+                    xid,
+                    op,
+                    body,
+                    identities: Arc::clone(&state.identities),
+                    arrived_us: now_us,
+                };
+                self.outstanding.fetch_add(1, Ordering::Relaxed);
+                if let Some(step) = state.pipeline.arrive(held) {
+                    self.take(tree, connection, state, step, now_us, effects);
+                }
+            }
+        }
     }
 
     /// Lets go on what can: call it when the connection is woken.
@@ -97,6 +118,10 @@ impl Replica {
         let mut state = connection.lock();
         while let Some(step) = state.pipeline.next_step() {
             self.take(&tree, connection, &mut state, step, now_us, &mut effects);
+            if is_full(&state, &effects) {
+                effects.more = true;
+                break;
+            }
         }
         effects
     }
@@ -247,6 +272,7 @@ impl Replica {
         };
         let zxid = tree.last_zxid();
         state.push_reply(xid, zxid, result);
+        self.limit_outbox(state);
         let answered = Written {
             xid,
             op: held.op,
@@ -274,6 +300,12 @@ impl Replica {
             took_us: us,
         });
     }
+}
+
+/// Whether one hold of the lock has done enough for a connection: what it is owed must be sent, and
+/// what it proposes must go, before more is made of its requests.
+fn is_full(state: &State, effects: &Effects) -> bool {
+    state.owed() + effects.drafts.len() >= HOLD_BYTES_MAX
 }
 
 /// Writes that make the state grow. Deletes and session closing go on with a full disk: they are
