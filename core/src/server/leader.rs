@@ -1,14 +1,16 @@
 //! What only a leader does: expires sessions, reaps containers and TTL znodes, admits observers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::proto::SessionId;
 use crate::raft::Leadership;
 use crate::server::Shared;
+use crate::server::config::ContainerSettings;
 use crate::session::Expiry;
 use crate::tree::Draft;
 
@@ -35,19 +37,20 @@ pub(crate) async fn run(shared: Arc<Shared>, mut heard: mpsc::UnboundedReceiver<
 }
 
 async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<SessionId>>) {
-    shared.consensus.admit_observers().await;
     let tick_ms = u64::from(shared.config.tick_ms.max(1));
     let mut expiry = Expiry::new(tick_ms, shared.clock.monotonic_ms());
     let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let check = Duration::from_millis(u64::from(shared.config.container.check_interval_ms.max(1)));
-    let mut reap = tokio::time::interval_at(Instant::now() + check, check);
-    reap.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reaper = Reaper::new(&shared.config.container);
     loop {
         tokio::select! {
-            _ = tick.tick() => expire(shared, &mut expiry),
+            _ = tick.tick() => {
+                expire(shared, &mut expiry);
+                // Again and again: a leader that was just elected may be refused.
+                shared.consensus.admit_observers().await;
+            }
             Some(sessions) = heard.recv() => touch(shared, &mut expiry, &sessions),
-            _ = reap.tick() => reap_overdue(shared).await,
+            () = reaper.step(shared) => {}
         }
     }
 }
@@ -57,7 +60,7 @@ fn touch(shared: &Shared, expiry: &mut Expiry, touched: &[SessionId]) {
     let tree = shared.replica.tree();
     for id in touched {
         if let Some(session) = tree.sessions().get(id) {
-            expiry.touch(*id, session.timeout_ms, now_ms);
+            expiry.touch(*id, session, now_ms);
         }
     }
 }
@@ -67,33 +70,55 @@ fn expire(shared: &Shared, expiry: &mut Expiry) {
     if !shared.consensus.quorum_is_fresh() {
         return;
     }
-    let sessions = shared.replica.view();
-    let sessions = sessions.sessions();
-    let timeouts = sessions
-        .iter()
-        .map(|(id, session)| (id, session.timeout_ms));
-    for id in expiry.tick(timeouts, shared.clock.monotonic_ms()) {
-        let origin = sessions.get(&id).and_then(|session| session.origin);
-        tracing::info!(session = %id, "session expired");
-        shared.consensus.propose_draft(&Draft::Expire {
-            session: id,
-            origin,
-        });
+    let tree = shared.replica.view();
+    let overdue = expiry.tick(tree.sessions().iter(), shared.clock.monotonic_ms());
+    for (session, origin) in overdue {
+        tracing::info!(%session, "session expired");
+        shared
+            .consensus
+            .propose_draft(&Draft::Expire { session, origin });
     }
 }
 
-/// Proposes the removal of what is due, a few a minute at most. What changes meanwhile is found
-/// out when the removal is applied.
-async fn reap_overdue(shared: &Arc<Shared>) {
-    let settings = &shared.config.container;
-    let never_used_ms = settings.never_used_interval_ms_max.map_or(0, i64::from);
-    let due = shared
-        .replica
-        .view()
-        .reapable(shared.clock.wall_ms(), never_used_ms);
-    let pause_ms = 60_000 / u64::from(settings.per_minute_max.max(1));
-    for path in due {
-        shared.consensus.propose_draft(&Draft::Reap { path: &path });
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+/// Removals of containers and TTL znodes that are due, a few a minute at most. What changes meanwhile
+/// is found out when the removal is applied.
+struct Reaper {
+    due: VecDeque<String>,
+    look: Interval,
+    pace: Interval,
+}
+
+impl Reaper {
+    fn new(settings: &ContainerSettings) -> Reaper {
+        let look = Duration::from_millis(u64::from(settings.check_interval_ms.max(1)));
+        let pace = 60_000 / u64::from(settings.per_minute_max.max(1));
+        Reaper {
+            due: VecDeque::new(),
+            look: every(look),
+            pace: every(Duration::from_millis(pace.max(1))),
+        }
     }
+
+    /// Waits for the next step and takes it. Safe to cancel.
+    async fn step(&mut self, shared: &Shared) {
+        if self.due.is_empty() {
+            self.look.tick().await;
+            let never_used_ms = shared.config.container.never_used_interval_ms_max;
+            let never_used_ms = never_used_ms.map_or(0, i64::from);
+            let now_ms = shared.clock.wall_ms();
+            self.due = shared.replica.view().reapable(now_ms, never_used_ms).into();
+            return;
+        }
+        self.pace.tick().await;
+        if let Some(path) = self.due.pop_front() {
+            shared.consensus.propose_draft(&Draft::Reap { path: &path });
+        }
+    }
+}
+
+/// Ticks that begin one period from now and are not made up for.
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
