@@ -28,8 +28,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 struct Round {
-    /// Where the log and the changes stood when the last snapshot was asked for.
-    asked: Asked,
+    /// The last index applied when the last snapshot was asked for.
+    asked: u64,
+    /// The last zxid when it was last looked at, to learn how many changes came.
+    zxid: Zxid,
+    /// Changes since the last snapshot was asked for.
+    changes: i64,
     /// Bytes of the log when it was last looked at, to learn by how much it grows.
     log_bytes: u64,
     /// Bytes the log has grown by since the last snapshot was asked for.
@@ -40,20 +44,13 @@ struct Round {
     slow_fsyncs_us: u64,
 }
 
-#[derive(Clone, Copy)]
-struct Asked {
-    zxid: Zxid,
-    applied: u64,
-}
-
 impl Round {
     fn new(shared: &Shared) -> Round {
         let covers = shared.consensus.snapshot_covers().map_or(0, |id| id.index);
         Round {
-            asked: Asked {
-                zxid: shared.replica.last_zxid(),
-                applied: covers,
-            },
+            asked: covers,
+            zxid: shared.replica.last_zxid(),
+            changes: 0,
             log_bytes: 0,
             grown: 0,
             purged: 0,
@@ -102,18 +99,19 @@ impl Round {
         self.grown += bytes.saturating_sub(self.log_bytes);
         self.log_bytes = bytes;
         let zxid = shared.replica.last_zxid();
-        // A new term moves the upper half; within one the difference counts the changes.
-        let changes = (zxid.0 - self.asked.zxid.0) & 0xffff_ffff;
+        self.changes += changes(self.zxid, zxid);
+        self.zxid = zxid;
         let limit = shared
             .config
             .snap_size_limit_kb
             .map_or(u64::MAX, |kb| kb << 10);
         let (_, applied) = shared.consensus.indexes();
         let due = self.grown >= limit.min(LOG_BYTES_BEFORE_SNAPSHOT)
-            || changes >= i64::from(shared.config.snap_count);
-        if due && applied > self.asked.applied {
-            self.asked = Asked { zxid, applied };
+            || self.changes >= i64::from(shared.config.snap_count);
+        if due && applied > self.asked {
+            self.asked = applied;
             self.grown = 0;
+            self.changes = 0;
             tracing::debug!(applied, "asking for a snapshot");
             shared.consensus.trigger_snapshot().await;
         }
@@ -131,5 +129,27 @@ impl Round {
             shared.consensus.purge(upto).await;
             self.log_bytes = shared.log.bytes();
         }
+    }
+}
+
+/// How many changes lie between two zxids, but for those that a new term hides.
+fn changes(before: Zxid, now: Zxid) -> i64 {
+    if before.0 >> 32 == now.0 >> 32 {
+        now.0 - before.0
+    } else {
+        now.0 & 0xffff_ffff
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_election_is_not_a_reason_for_a_snapshot() {
+        let zxid = |term: i64, counter: i64| Zxid((term << 32) + counter);
+        assert_eq!(changes(zxid(1, 5), zxid(1, 500_000)), 499_995);
+        assert_eq!(changes(zxid(1, 500_000), zxid(2, 0)), 0);
+        assert_eq!(changes(zxid(1, 500_000), zxid(9, 3)), 3);
     }
 }
