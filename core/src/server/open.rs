@@ -39,15 +39,16 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
     let (log, snapshots, recovered) = match recover(config, disk) {
         Ok(recovered) => recovered,
         Err(error) if may_be_repaired(config, &error) => {
-            let aside = set_aside(config)?;
-            tracing::error!(%error, aside = %aside.display(),
-                "the data is damaged; it was set aside and will be fetched from the other servers");
             standing = Standing::Returning;
+            // First, or a crash half-way would leave a member with part of what it acknowledged.
             Identity {
                 standing,
                 ..identity
             }
             .store(&**disk, &config.data_dir)?;
+            let aside = set_aside(config)?;
+            tracing::error!(%error, aside = %aside.display(),
+                "the data is damaged; it was set aside and will be fetched from the other servers");
             recover(config, disk)?
         }
         Err(error) => return Err(error),
