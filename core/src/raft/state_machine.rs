@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
@@ -14,8 +15,11 @@ use crate::raft::types::{
     LogId, SnapshotMeta, StoredMembership, TypeConfig, entry_id, snapshot_meta, snapshot_meta_bytes,
 };
 use crate::replica::{Ending, Progress, Replica};
-use crate::storage::{EntryId, SnapshotFile, Snapshots};
+use crate::storage::{EntryId, SnapshotFile, Snapshots, is_out_of_space};
 use crate::tree::{Lane, Tree, image};
+
+/// Pause before a snapshot that found the disk full is tried again.
+const SPACE_RETRY: Duration = Duration::from_secs(5);
 
 /// Applies committed entries to the replica, and keeps its snapshots.
 pub(crate) struct StateMachine {
@@ -155,7 +159,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         SnapshotBuilder {
             snapshots: Arc::clone(&self.snapshots),
-            view: Some(self.replica.view()),
+            view: self.replica.view(),
             meta: self.meta(),
         }
     }
@@ -194,7 +198,7 @@ type CommittedLeader = openraft::type_config::alias::CommittedLeaderIdOf<TypeCon
 /// Writes one snapshot from a view of the tree, on a thread of its own.
 pub(crate) struct SnapshotBuilder {
     snapshots: Arc<Snapshots>,
-    view: Option<Tree>,
+    view: Tree,
     meta: SnapshotMeta,
 }
 
@@ -204,21 +208,32 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     async fn build_snapshot(
         &mut self,
     ) -> io::Result<Snapshot<CommittedLeader, u64, openraft::BasicNode, SnapshotFile>> {
-        let view = self
-            .view
-            .take()
-            .ok_or_else(|| io::Error::other("a builder builds once"))?;
-        let snapshots = Arc::clone(&self.snapshots);
+        // An error would stop Raft, and a full disk must not: the log lives on its reserve.
+        let snapshot = loop {
+            match self.write_once().await {
+                Err(error) if is_out_of_space(&error) => {
+                    tracing::error!(%error, "no room for a snapshot; trying again until there is");
+                    tokio::time::sleep(SPACE_RETRY).await;
+                }
+                written => break written?,
+            }
+        };
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot,
+        })
+    }
+}
+
+impl SnapshotBuilder {
+    async fn write_once(&self) -> io::Result<SnapshotFile> {
+        let (snapshots, view) = (Arc::clone(&self.snapshots), self.view.clone());
         let meta = self.meta.clone();
         let (done, written) = oneshot::channel();
         std::thread::Builder::new()
             .name("zoowarden-snapshot".into())
             .spawn(move || drop(done.send(write(&snapshots, view, &meta))))?;
-        let snapshot = written.await.map_err(io::Error::other)??;
-        Ok(Snapshot {
-            meta: self.meta.clone(),
-            snapshot,
-        })
+        written.await.map_err(io::Error::other)?
     }
 }
 
@@ -232,4 +247,27 @@ fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<S
         writer.write(&chunk)?;
     }
     writer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::SimDisk;
+    use std::path::Path;
+
+    #[tokio::test]
+    async fn a_builder_that_found_the_disk_full_builds_once_there_is_room() {
+        let disk = Arc::new(SimDisk::new());
+        let snapshots = Snapshots::open(disk.clone(), Path::new("/data"), 2).unwrap();
+        let mut builder = SnapshotBuilder {
+            snapshots: Arc::new(snapshots),
+            view: Tree::new(),
+            meta: SnapshotMeta::default(),
+        };
+        disk.set_space(Some(disk.bytes_used()));
+        let full = builder.write_once().await.unwrap_err();
+        assert!(is_out_of_space(&full), "{full}");
+        disk.set_space(None);
+        assert!(builder.build_snapshot().await.is_ok());
+    }
 }
