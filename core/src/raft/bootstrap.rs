@@ -41,7 +41,7 @@ impl Consensus {
         match (standing, has_log) {
             (Standing::Returning, _) => self.catch_up_without_a_vote().await,
             (_, true) => {
-                self.gate.open(Openness::Votes);
+                self.begin_to_vote();
                 self.elect_if_alone().await?;
             }
             (_, false) if self.must_return().await => {
@@ -52,7 +52,7 @@ impl Consensus {
                 self.catch_up_without_a_vote().await;
             }
             (_, false) => {
-                self.gate.open(Openness::Votes);
+                self.begin_to_vote();
                 self.found().await?;
             }
         }
@@ -139,9 +139,14 @@ impl Consensus {
         Ok(answer.first() == Some(&1))
     }
 
+    /// Votes for others and campaigns from now on. Not before: its log may lack what this server
+    /// once acknowledged, so neither its vote nor its own campaign may make a leader.
+    fn begin_to_vote(&self) {
+        self.gate.open(Openness::Votes);
+        self.raft.runtime_config().elect(true);
+    }
+
     async fn catch_up_without_a_vote(&self) {
-        // Its own campaigns must not win either: its log may lack what it once acknowledged.
-        self.raft.runtime_config().elect(false);
         self.gate.open(Openness::Entries);
         while !self.catch_up().await {
             if self.leadership() == Leadership::Stopped {
@@ -149,8 +154,7 @@ impl Consensus {
             }
             tokio::time::sleep(ROUND).await;
         }
-        self.raft.runtime_config().elect(true);
-        self.gate.open(Openness::Votes);
+        self.begin_to_vote();
         tracing::info!("caught up; this server votes again");
     }
 

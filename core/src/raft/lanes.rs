@@ -23,6 +23,7 @@ use tokio::time::MissedTickBehavior;
 use crate::proto::{Malformed, Reader, ServerId, SessionId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
 use crate::raft::{Consensus, Leadership};
+use crate::storage::PAYLOAD_BYTES_MAX;
 use crate::tree::{Batch, Lane, Run};
 
 /// Batches on their way at once. More only help while the disk is slow.
@@ -33,6 +34,13 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// Sessions a follower reports in one frame.
 const TOUCHED_MAX: usize = 100_000;
+
+/// Looks (see [`Timing::stall`](crate::raft::Timing)) a leader may leave its follower without any
+/// answer before the connection counts as dead.
+const SILENT_LOOKS_MAX: u32 = 3;
+
+/// Bytes of one run. A batch of one run must fit into an entry of the log.
+const RUN_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - (1 << 20);
 
 /// Answers a leader may owe one follower.
 const ANSWERS_MAX: usize = 64;
@@ -162,13 +170,16 @@ async fn follow(
         purpose: Purpose::Lane,
     };
     let opening = peer::connect(&*consensus.net, &address, hello);
-    let (reader, mut writer) = tokio::time::timeout(consensus.timing.connect, opening)
-        .await
-        .map_err(io::Error::from)??;
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(consensus.timing.connect, opening) => opened,
+        _ = leadership.wait_for(|later| *later != now) => return Ok(()),
+    };
+    let (reader, mut writer) = opened.map_err(io::Error::from)??;
     let mut lane = Following {
         reader,
         asked: 0,
         waiting: None,
+        silent: 0,
     };
     let mut progress = Stall::new(consensus);
     let mut look = tokio::time::interval(consensus.timing.stall);
@@ -185,6 +196,7 @@ async fn follow(
             Some(ask) = asks.recv() => lane.ask(ask),
             _ = look.tick() => {
                 progress.check(consensus);
+                lane.check_silence()?;
                 BytesMut::new()
             }
             () = consensus.proposer.work.notified() => unsent(consensus),
@@ -192,7 +204,8 @@ async fn follow(
         if !sending.is_empty() {
             tokio::select! {
                 sent = writer.send(&sending) => sent?,
-                _ = leadership.changed() => {}
+                // Part of a frame may be on its way, so nothing may follow it.
+                _ = leadership.changed() => return Ok(()),
             }
         }
         if *leadership.borrow() != now {
@@ -250,10 +263,23 @@ struct Following {
     /// The one that is not answered yet. A later question replaces it, and answers carry the
     /// number of their question, so that an old answer is never taken for a new one.
     waiting: Option<(u64, oneshot::Sender<u64>)>,
+    /// Looks since the leader was asked something and has answered nothing; 0 while it owes
+    /// nothing.
+    silent: u32,
 }
 
 impl Following {
+    /// A connection may be dead although the leader is not. Touches ask often enough to tell.
+    fn check_silence(&mut self) -> io::Result<()> {
+        if self.silent > SILENT_LOOKS_MAX {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.silent += u32::from(self.silent > 0);
+        Ok(())
+    }
+
     fn ask(&mut self, ask: Ask) -> BytesMut {
+        self.silent = self.silent.max(1);
         match ask {
             Ask::Touch { sessions, sent_ms } => {
                 let mut out = BytesMut::new();
@@ -277,11 +303,14 @@ impl Following {
     }
 
     fn take_answer(&mut self, consensus: &Consensus, body: &Bytes) -> io::Result<()> {
+        self.silent = 0;
         let mut r = Reader::new(body);
         match r.u8().map_err(invalid)? {
             TOUCHED => {
                 let sent_ms = r.u64().map_err(invalid)?;
-                consensus.contact_ms.store(sent_ms, Ordering::Relaxed);
+                if r.bool().map_err(invalid)? {
+                    consensus.contact_ms.store(sent_ms, Ordering::Relaxed);
+                }
             }
             REACHED => {
                 let number = r.u64().map_err(invalid)?;
@@ -367,6 +396,8 @@ async fn take(
             let answer = frame(|w: &mut Writer<'_>| {
                 w.u8(TOUCHED);
                 w.u64(sent_ms);
+                // One that the majority has left behind cannot vouch for anybody's session.
+                w.bool(consensus.quorum_is_fresh());
             });
             // A follower that does not read its answers loses its lane, not the leader's time.
             answers.try_send(answer).map_err(io::Error::other)?;
@@ -398,6 +429,9 @@ fn run_of(from: ServerId, body: &Bytes, r: &mut Reader<'_>) -> Result<Run, Malfo
     };
     let (first, count) = (r.u64()?, r.u32()?);
     let drafts = body.slice_ref(r.rest());
+    if drafts.len() > RUN_BYTES_MAX {
+        return Err(Malformed("a run that no entry can hold"));
+    }
     // What does not decode here would stop every server when it is applied.
     let run = Run {
         lane,

@@ -99,6 +99,8 @@ pub struct Timing {
     pub election_max: Duration,
     /// To open a connection to a peer.
     pub connect: Duration,
+    /// To send a peer a small entry and have it on its disk; larger ones get more.
+    pub append: Duration,
     /// Drafts that make no progress for this long are sent again.
     pub stall: Duration,
     /// To transfer and load a snapshot.
@@ -112,6 +114,7 @@ impl Default for Timing {
             election_min: Duration::from_millis(250),
             election_max: Duration::from_millis(450),
             connect: Duration::from_secs(1),
+            append: Duration::from_secs(1),
             stall: Duration::from_secs(1),
             snapshot: Duration::from_secs(600),
         }
@@ -271,6 +274,8 @@ fn raft_config(timing: &Timing) -> openraft::Config {
         // term it would give their places to other entries.
         enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
+        // Not before it is clear that this server may: see `bootstrap`.
+        enable_elect: false,
         // A server that comes back with an empty disk starts from the beginning.
         allow_log_reversion: Some(true),
         ..openraft::Config::default()
@@ -300,6 +305,7 @@ impl Consensus {
             me: parts.me,
             net: Arc::clone(&parts.net),
             addresses: Arc::new(parts.members.clone()),
+            append: parts.timing.append,
         };
         let log_store = LogStore::new(Arc::clone(&parts.log));
         let id = u64::from(parts.me.0);

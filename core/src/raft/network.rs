@@ -30,6 +30,9 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Raw bytes of a snapshot in one frame.
 const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
 
+/// The slowest link between servers that a large entry must still get through.
+const LINK_BYTES_PER_SECOND_MIN: u64 = 1 << 20;
+
 /// Makes the connections of one server.
 #[derive(Clone)]
 pub(crate) struct Network {
@@ -37,6 +40,8 @@ pub(crate) struct Network {
     pub(crate) net: Arc<dyn Net>,
     /// Addresses by configuration; they go before those of the membership, which may be older.
     pub(crate) addresses: Arc<Members>,
+    /// To send a peer a small entry and have it on its disk.
+    pub(crate) append: Duration,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -109,6 +114,11 @@ impl Link {
     }
 }
 
+/// What the slowest link may take for so many bytes.
+fn sending_time(bytes: usize) -> Duration {
+    Duration::from_micros(bytes as u64 * 1_000_000 / LINK_BYTES_PER_SECOND_MIN)
+}
+
 fn unreachable(error: &io::Error) -> RPCError<TypeConfig> {
     RPCError::Unreachable(Unreachable::new(error))
 }
@@ -130,9 +140,14 @@ impl RaftNetworkV2<TypeConfig> for Link {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let frame = rpc::append_frame(&request);
-        let answer = self
-            .call(frame, RPCTypes::AppendEntries, option.hard_ttl())
-            .await?;
+        // openraft allows one heartbeat interval, in which a large entry never gets through a slow
+        // link or onto a slow disk, however often it is sent. Heartbeats have connections of their
+        // own, and are cut short by openraft itself.
+        let limit = match request.entries.is_empty() {
+            true => option.hard_ttl(),
+            false => option.hard_ttl().max(self.network.append) + sending_time(frame.len()),
+        };
+        let answer = self.call(frame, RPCTypes::AppendEntries, limit).await?;
         rpc::append_response(&mut Reader::new(&answer)).map_err(malformed)
     }
 

@@ -26,6 +26,9 @@ use crate::proto::{Malformed, Reader, ServerId, Writer};
 /// The greatest frame a peer may send. Above the largest append message by far.
 pub(crate) const PEER_FRAME_BYTES_MAX: usize = 256 << 20;
 
+/// The greatest first frame: whoever sends it has not even said who it is.
+const HELLO_BYTES_MAX: usize = 64;
+
 /// Version of everything in this file: servers of another version are refused.
 const MAGIC: &[u8; 8] = b"ZWPEER01";
 
@@ -118,13 +121,23 @@ pub(crate) fn frames(stream: Stream) -> (PeerReader, PeerWriter) {
 impl PeerReader {
     /// The next frame's body. Safe to cancel: what has arrived stays.
     pub(crate) async fn next(&mut self) -> io::Result<Bytes> {
+        self.next_up_to(PEER_FRAME_BYTES_MAX).await
+    }
+
+    /// The first frame of a connection, from somebody who may be anybody.
+    pub(crate) async fn hello(&mut self) -> io::Result<Hello> {
+        let hello = self.next_up_to(HELLO_BYTES_MAX).await?;
+        Hello::decode(&hello).map_err(invalid)
+    }
+
+    async fn next_up_to(&mut self, bytes_max: usize) -> io::Result<Bytes> {
         loop {
             if let Some(head) = self.buffer.first_chunk::<4>() {
                 let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
-                if length > PEER_FRAME_BYTES_MAX {
+                if length > bytes_max {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
-                        format!("peer frame of {length} bytes, allowed {PEER_FRAME_BYTES_MAX}"),
+                        format!("peer frame of {length} bytes, allowed {bytes_max}"),
                     ));
                 }
                 if self.buffer.len() >= 4 + length {
@@ -206,5 +219,19 @@ mod tests {
             io::ErrorKind::InvalidData
         );
         sending.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stranger_may_not_begin_with_a_large_frame() {
+        let (mut here, there) = tokio::io::duplex(64);
+        let mut reader = PeerReader {
+            reader: Box::new(there),
+            buffer: BytesMut::new(),
+        };
+        here.write_u32(1 + HELLO_BYTES_MAX as u32).await.unwrap();
+        assert_eq!(
+            reader.hello().await.unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
     }
 }

@@ -50,6 +50,12 @@ impl Consensus {
                 hello.from, hello.to, self.me
             )));
         }
+        if hello.from == self.me {
+            return Err(io::Error::other(format!(
+                "another server says that it is server {}, too: check the myid files",
+                self.me
+            )));
+        }
         if self.members.address(hello.from).is_none() {
             return Err(io::Error::other(format!(
                 "server {} is not in this server's configuration",
@@ -75,8 +81,7 @@ async fn serve(consensus: Arc<Consensus>, stream: Stream) {
 
 async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> {
     let (mut reader, mut writer) = peer::frames(stream);
-    let hello = tokio::time::timeout(HELLO, reader.next()).await??;
-    let hello = Hello::decode(&hello).map_err(invalid)?;
+    let hello = tokio::time::timeout(HELLO, reader.hello()).await??;
     consensus.check(hello)?;
     match hello.purpose {
         Purpose::Raft => loop {

@@ -256,7 +256,7 @@ fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<S
 mod tests {
     use super::*;
     use crate::proto::{ConnectionId, OpCode, ServerId, SessionId};
-    use crate::storage::RealDisk;
+    use crate::storage::{RealDisk, SimDisk};
     use crate::tree::{Draft, Rules};
 
     /// Larger than a chunk of a snapshot file, so that records lie across chunks.
@@ -312,5 +312,22 @@ mod tests {
             snapshots.list().expect("it lists")[0].id,
             EntryId { term: 3, index: 9 }
         );
+    }
+
+    #[tokio::test]
+    async fn a_builder_that_found_the_disk_full_builds_once_there_is_room() {
+        let disk = Arc::new(SimDisk::new());
+        let dir = std::path::Path::new("/data");
+        let snapshots = Snapshots::open(disk.clone(), dir, 2).expect("it opens");
+        let mut builder = SnapshotBuilder {
+            snapshots: Arc::new(snapshots),
+            view: Tree::new(),
+            meta: SnapshotMeta::default(),
+        };
+        disk.set_space(Some(disk.bytes_used()));
+        let full = builder.write_aside().await.expect_err("there is no room");
+        assert!(is_out_of_space(&full), "{full}");
+        disk.set_space(None);
+        assert!(builder.build_snapshot().await.is_ok());
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::proto::ConnectionId;
 use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
+use crate::replica::connection::State;
 use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica};
 use crate::session::Origin;
 use crate::tree::{Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tree, acl};
@@ -175,11 +175,16 @@ impl Replica {
                 continue;
             }
             state.push_event(applied.zxid, event.kind, &event.path);
-            if state.owed() > self.settings.outbox_bytes_max {
-                state.end(Ending::OutboxFull);
-            }
+            self.limit_outbox(&mut state);
             drop(state);
             woken.push(connection);
+        }
+    }
+
+    /// Ends a connection that leaves more unread than it may.
+    pub(super) fn limit_outbox(&self, state: &mut State) {
+        if state.owed() > self.settings.outbox_bytes_max {
+            state.end(Ending::OutboxFull);
         }
     }
 
@@ -200,9 +205,7 @@ impl Replica {
             (SessionChange::None | SessionChange::Opened, _) => (None, Ending::SessionClosed),
         };
         let here = origin.filter(|origin: &Origin| origin.server == own.server);
-        let connection = here
-            .filter(|origin| Some(origin.connection) != attaching(draft))
-            .and_then(|origin| self.connection(origin.connection));
+        let connection = here.and_then(|origin| self.connection(origin.connection));
         if let Some(connection) = connection {
             connection.lock().end(ending);
             woken.push(connection);
@@ -217,14 +220,6 @@ struct At {
     lane: Lane,
     number: u64,
     now_us: u64,
-}
-
-/// The connection a draft attaches: it must not be ended as the previous one.
-fn attaching(draft: &Draft<'_>) -> Option<ConnectionId> {
-    match draft {
-        Draft::Attach { connection, .. } => Some(*connection),
-        _ => None,
-    }
 }
 
 fn answer_handshake(

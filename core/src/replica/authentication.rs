@@ -11,6 +11,10 @@ use crate::proto::{Code, Id, OpCode, Reply, Request, Xid, Zxid};
 use crate::replica::connection::State;
 use crate::replica::{Ending, Replica};
 
+/// Bytes of identities one connection may have. Each of its writes carries all of them into the
+/// log.
+const IDENTITIES_BYTES_MAX: usize = 64 << 10;
+
 /// How the scheme `digest` is set up.
 #[derive(Clone, Debug)]
 pub struct DigestSettings {
@@ -55,6 +59,11 @@ impl Replica {
                 identities.push(identity);
             }
         }
+        if bytes_of(&identities) > IDENTITIES_BYTES_MAX {
+            state.push_reply(xid, Zxid(0), &Err(Code::AuthFailed));
+            state.end(Ending::TooManyIdentities);
+            return;
+        }
         state.identities = Arc::from(identities);
         state.push_reply(xid, Zxid(0), &Ok(Reply::Empty));
     }
@@ -70,6 +79,11 @@ impl Replica {
         proven.push(Id::new("digest", &id));
         proven
     }
+}
+
+fn bytes_of(identities: &[Id]) -> usize {
+    let bytes = |identity: &Id| 8 + identity.scheme.len() + identity.id.len();
+    identities.iter().map(bytes).sum()
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub enum Ending {
     /// Authentication failed.
     #[error("authentication failed")]
     AuthFailed,
+    /// It claimed more identities than a connection may have.
+    #[error("it has added too many identities")]
+    TooManyIdentities,
     /// An operation this server does not know.
     #[error("unknown operation")]
     UnknownOperation,

@@ -15,6 +15,8 @@ mod apply;
 mod authentication;
 mod connection;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod watching;
 
 use std::collections::HashMap;
@@ -35,6 +37,10 @@ pub use requests::Effects;
 
 /// Proposals applied under one hold of the lock; readers get their turn in between.
 const APPLY_CHUNK: usize = 128;
+
+/// Bytes of replies and drafts after which a connection lets go of the lock and sends them. One
+/// reply or one draft more may come on top, so this also bounds what is proposed in one piece.
+const HOLD_BYTES_MAX: usize = 256 << 10;
 
 /// What a replica is told once, at its start.
 #[derive(Clone, Debug)]
@@ -97,11 +103,12 @@ impl Replica {
     /// while to drop. Events were skipped, so every connection ends: its client comes back with
     /// its last zxid and sets its watches again.
     pub fn install(&self, tree: Tree) -> Tree {
-        let old = std::mem::replace(&mut *self.tree.write(), tree);
+        let mut present = self.tree.write();
+        // Ended before anybody can read the new tree, or a reply would show what no event told.
         for connection in self.connections() {
             connection.end(Ending::SnapshotInstalled);
         }
-        old
+        std::mem::replace(&mut *present, tree)
     }
 
     /// Takes in a connection.

@@ -7,12 +7,9 @@ use bytes::{Bytes, BytesMut};
 
 use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
-use crate::replica::{Connection, Ending, Replica};
+use crate::replica::{Connection, Ending, HOLD_BYTES_MAX, Replica};
 use crate::session::{Held, Step, Written};
 use crate::tree::{Draft, Tree};
-
-/// Bytes owed to a connection at which its requests wait until they are sent.
-const OUTBOX_BYTES_BEFORE_SENDING: usize = 1 << 20;
 
 /// What the caller must do for a connection after its requests were looked at.
 #[derive(Debug, Default)]
@@ -23,8 +20,9 @@ pub struct Effects {
     pub count: u32,
     /// A sync asks for a read index.
     pub sync: bool,
-    /// The outbox is full for now: send it, and come again.
-    pub full: bool,
+    /// Not everything was looked at: call again once what is owed has been sent, and `advance`
+    /// before `arrive`.
+    pub more: bool,
 }
 
 /// What the frame of a request says before its record is looked at.
@@ -48,7 +46,8 @@ fn header(frame: &Bytes) -> Header {
 
 impl Replica {
     /// Takes the frames of one connection in the order of the socket, until `frames` has none, the
-    /// outbox is full or the connection ends. `now_us` is this server's clock, for latencies.
+    /// connection ends, or what came of them fills one hold of the lock. A frame it does not get
+    /// to is not taken from `frames`. `now_us` is this server's clock, for latencies.
     pub fn arrive(
         &self,
         connection: &Connection,
@@ -65,41 +64,51 @@ impl Replica {
             }
             self.traffic.received.fetch_add(1, Ordering::Relaxed);
             connection.traffic.received.fetch_add(1, Ordering::Relaxed);
-            match header(&frame) {
-                Header::Malformed => state.end(Ending::Malformed),
-                Header::Unknown(xid) => {
-                    self.outstanding.fetch_add(1, Ordering::Relaxed);
-                    if let Some(step) = state.pipeline.arrive_unknown(xid) {
-                        self.take(&tree, connection, &mut state, step, now_us, &mut effects);
-                    }
-                }
-                Header::Known(xid, OpCode::Auth, body) => self.authenticate(&mut state, xid, &body),
-                Header::Known(xid, OpCode::Sasl, _) => {
-                    state.push_reply(xid, Zxid(0), &Ok(Reply::Token(None)));
-                }
-                Header::Known(xid, op, body) => {
-                    connection.touch(now_us / 1000);
-                    let identities = Arc::clone(&state.identities);
-                    let held = Held {
-                        xid,
-                        op,
-                        body,
-                        identities,
-                        arrived_us: now_us,
-                    };
-                    self.outstanding.fetch_add(1, Ordering::Relaxed);
-                    let step = state.pipeline.arrive(held);
-                    if let Some(step) = step {
-                        self.take(&tree, connection, &mut state, step, now_us, &mut effects);
-                    }
-                }
-            }
-            if state.owed() >= OUTBOX_BYTES_BEFORE_SENDING {
-                effects.full = true;
+            self.arrive_one(&tree, connection, &mut state, &frame, now_us, &mut effects);
+            if is_full(&state, &effects) {
+                effects.more = true;
                 break;
             }
         }
         effects
+    }
+
+    fn arrive_one(
+        &self,
+        tree: &Tree,
+        connection: &Connection,
+        state: &mut State,
+        frame: &Bytes,
+        now_us: u64,
+        effects: &mut Effects,
+    ) {
+        match header(frame) {
+            Header::Malformed => state.end(Ending::Malformed),
+            Header::Unknown(xid) => {
+                self.outstanding.fetch_add(1, Ordering::Relaxed);
+                if let Some(step) = state.pipeline.arrive_unknown(xid) {
+                    self.take(tree, connection, state, step, now_us, effects);
+                }
+            }
+            Header::Known(xid, OpCode::Auth, body) => self.authenticate(state, xid, &body),
+            Header::Known(xid, OpCode::Sasl, _) => {
+                state.push_reply(xid, Zxid(0), &Ok(Reply::Token(None)));
+            }
+            Header::Known(xid, op, body) => {
+                connection.touch(now_us / 1000);
+                let held = Held {
+                    xid,
+                    op,
+                    body,
+                    identities: Arc::clone(&state.identities),
+                    arrived_us: now_us,
+                };
+                self.outstanding.fetch_add(1, Ordering::Relaxed);
+                if let Some(step) = state.pipeline.arrive(held) {
+                    self.take(tree, connection, state, step, now_us, effects);
+                }
+            }
+        }
     }
 
     /// Lets go on what can: call it when the connection is woken.
@@ -112,8 +121,8 @@ impl Replica {
         let mut state = connection.lock();
         while let Some(step) = state.pipeline.next_step() {
             self.take(&tree, connection, &mut state, step, now_us, &mut effects);
-            if state.owed() >= OUTBOX_BYTES_BEFORE_SENDING {
-                effects.full = true;
+            if is_full(&state, &effects) {
+                effects.more = true;
                 break;
             }
         }
@@ -275,6 +284,7 @@ impl Replica {
             state.end(Ending::OutboxFull);
         }
         state.push_reply(xid, zxid, result);
+        self.limit_outbox(state);
         let answered = Written {
             xid,
             op: held.op,
@@ -302,6 +312,12 @@ impl Replica {
             took_us: us,
         });
     }
+}
+
+/// Whether one hold of the lock has done enough for a connection: what it is owed must be sent, and
+/// what it proposes must go, before more is made of its requests.
+fn is_full(state: &State, effects: &Effects) -> bool {
+    state.owed() + effects.drafts.len() >= HOLD_BYTES_MAX
 }
 
 /// Writes that make the state grow. Deletes and session closing go on with a full disk: they are

@@ -69,7 +69,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
     shared.replica.disconnect(&connection);
     let session = connection.session();
     match ended {
-        Ok(Ending::OutboxFull) => notice(&shared, peer, "it does not read what it is owed"),
+        Ok(ending @ (Ending::OutboxFull | Ending::TooManyIdentities)) => {
+            notice(&shared, peer, &ending.to_string());
+        }
         Ok(ending) => tracing::debug!(%peer, %session, "closed: {ending}"),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             notice(&shared, peer, &format!("{error} (jute.maxbuffer)"));
@@ -210,9 +212,11 @@ fn propose_session(
         return Ok(());
     }
     shared.replica.drop_attached(request.session);
+    // A longer one is wrong, and remains so when its end is missing; the log need not keep it.
+    let shown = request.password.get(..=PASSWORD_BYTES);
     shared.consensus.propose_draft(&Draft::Attach {
         session: request.session,
-        password: &request.password,
+        password: shown.unwrap_or(&request.password),
         timeout_ms,
         connection: connection.id(),
     });
@@ -235,9 +239,11 @@ async fn converse(
 ) -> io::Result<Ending> {
     loop {
         let now_us = shared.clock.monotonic_us();
-        let advanced = shared.replica.advance(connection, now_us);
-        let more = dispatch(shared, connection, advanced)
-            || take_frames(shared, connection, socket, now_us)?;
+        let moved = shared.replica.advance(connection, now_us);
+        // What waits is older than what stands in the socket.
+        let behind = moved.more;
+        dispatch(shared, connection, moved);
+        let more = behind || take_frames(shared, connection, socket, now_us)?;
         let (owed, ending) = connection.take_outbox();
         if !owed.is_empty() {
             send(connection, &mut socket.writer, &owed).await?;
@@ -284,29 +290,26 @@ fn take_frames(
     let Some(first) = socket.next()? else {
         return Ok(false);
     };
-    let mut taken = 1;
-    let mut failed = None;
-    let others = std::iter::from_fn(|| {
+    let (mut taken, mut failed) = (1, None);
+    let rest = std::iter::from_fn(|| {
         if taken == FRAMES_MAX {
             return None;
         }
-        taken += 1;
-        socket.next().unwrap_or_else(|error| {
+        let next = socket.next().unwrap_or_else(|error| {
             failed = Some(error);
             None
-        })
+        });
+        taken += usize::from(next.is_some());
+        next
     });
-    let frames = std::iter::once(first).chain(others);
+    let frames = std::iter::once(first).chain(rest);
     let effects = shared.replica.arrive(connection, frames, now_us);
-    let full = dispatch(shared, connection, effects);
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(full || taken == FRAMES_MAX),
-    }
+    let more = effects.more || taken == FRAMES_MAX;
+    dispatch(shared, connection, effects);
+    failed.map_or(Ok(more), Err)
 }
 
-/// Passes on what must be proposed. `true` when the outbox must be sent before it goes on.
-fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) -> bool {
+fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) {
     shared
         .consensus
         .propose(effects.drafts.freeze(), effects.count);
@@ -314,7 +317,6 @@ fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) -> bool 
         // Nobody listens while the server stops.
         let _ = shared.syncs.send(connection.id());
     }
-    effects.full
 }
 
 /// Writes what is owed. A client that does not read is given up once its connection must end.
@@ -323,15 +325,45 @@ async fn send(
     writer: &mut (dyn AsyncWrite + Send + Sync + Unpin),
     owed: &[u8],
 ) -> io::Result<()> {
+    let mut rung = false;
     let giving_up = async {
         while !connection.is_ending() {
             connection.wake.notified().await;
+            rung = true;
         }
         tokio::time::sleep(LAST_WORDS).await;
     };
-    tokio::select! {
+    let sent = tokio::select! {
         biased;
         written = writer.write_all(owed) => written,
         () = giving_up => Err(io::ErrorKind::TimedOut.into()),
+    };
+    if rung {
+        // It rang for whoever looks at the outbox, too.
+        connection.wake.notify_one();
+    }
+    sent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::ConnectionId;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn a_ring_during_a_slow_send_is_heard_after_it() {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let connection = Arc::new(Connection::new(ConnectionId(1), peer, 0));
+        let (mut writer, mut reader) = tokio::io::duplex(4);
+        let sending = tokio::spawn({
+            let connection = Arc::clone(&connection);
+            async move { send(&connection, &mut writer, &[0; 64]).await }
+        });
+        reader.read_exact(&mut [0; 8]).await.unwrap();
+        connection.wake.notify_one();
+        reader.read_exact(&mut [0; 56]).await.unwrap();
+        sending.await.unwrap().unwrap();
+        assert!(connection.wake.notified().now_or_never().is_some());
     }
 }

@@ -65,7 +65,7 @@ fn touch(shared: &Shared, expiry: &mut Expiry, touched: &[SessionId]) {
     let tree = shared.replica.tree();
     for id in touched {
         if let Some(session) = tree.sessions().get(id) {
-            expiry.touch(*id, session.timeout_ms, now_ms);
+            expiry.touch(*id, session, now_ms);
         }
     }
 }
@@ -75,18 +75,13 @@ fn expire(shared: &Shared, expiry: &mut Expiry) {
     if !shared.consensus.quorum_is_fresh() {
         return;
     }
-    let sessions = shared.replica.view();
-    let sessions = sessions.sessions();
-    let timeouts = sessions
-        .iter()
-        .map(|(id, session)| (id, session.timeout_ms));
-    for id in expiry.tick(timeouts, shared.clock.monotonic_ms()) {
-        let origin = sessions.get(&id).and_then(|session| session.origin);
-        tracing::info!(session = %id, "session expired");
-        shared.consensus.propose_draft(&Draft::Expire {
-            session: id,
-            origin,
-        });
+    let tree = shared.replica.view();
+    let overdue = expiry.tick(tree.sessions().iter(), shared.clock.monotonic_ms());
+    for (session, origin) in overdue {
+        tracing::info!(%session, "session expired");
+        shared
+            .consensus
+            .propose_draft(&Draft::Expire { session, origin });
     }
 }
 

@@ -10,9 +10,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::server::config::Config;
+use crate::storage::PAYLOAD_BYTES_MAX;
 
 /// Requests of one connection that may wait for an answer. More stay in the socket.
 pub(crate) const OUTSTANDING_PER_CONNECTION_MAX: usize = 4096;
+
+/// Bytes of a request, whatever `jute.maxbuffer` allows: with all that travels with it, it must fit
+/// into one entry of the log.
+pub(crate) const FRAME_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - (2 << 20);
 
 /// Limits on connections, from the configuration.
 #[derive(Debug)]
@@ -21,7 +26,7 @@ pub(crate) struct Limits {
     per_address_max: Option<usize>,
     /// `maxCnxns`; `None` is no limit.
     all_max: Option<usize>,
-    /// `jute.maxbuffer`: bytes of a frame.
+    /// `jute.maxbuffer`: bytes of a frame, as far as the log can hold one.
     pub(crate) frame_bytes_max: usize,
     /// `globalOutstandingLimit`: beyond it connections with unanswered requests are not read.
     pub(crate) outstanding_max: usize,
@@ -87,7 +92,7 @@ impl Limits {
         Limits {
             per_address_max: number(config.client_cnxns_per_ip_max),
             all_max: number(config.cnxns_max),
-            frame_bytes_max: config.jute_maxbuffer_bytes as usize,
+            frame_bytes_max: (config.jute_maxbuffer_bytes as usize).min(FRAME_BYTES_MAX),
             outstanding_max: config.global_outstanding_limit as usize,
             handshake: Duration::from_millis(u64::from(config.sessionless_cnxn_timeout_ms)),
             notice: Notice::default(),
@@ -145,6 +150,19 @@ mod tests {
         assert_eq!(notice.due(999), None);
         assert_eq!(notice.due(1000), Some(2));
         assert_eq!(notice.due(5000), Some(0));
+    }
+
+    #[test]
+    fn a_frame_fits_into_an_entry_whatever_is_configured() {
+        let limit = |jute_maxbuffer_bytes| {
+            let config = Config {
+                jute_maxbuffer_bytes,
+                ..Config::default()
+            };
+            Limits::new(&config).frame_bytes_max
+        };
+        assert_eq!(limit(1 << 20), 1 << 20);
+        assert_eq!(limit(u32::MAX), FRAME_BYTES_MAX);
     }
 
     #[test]

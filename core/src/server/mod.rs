@@ -46,7 +46,7 @@ use crate::proto::ServerId;
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{DigestSettings, Ending, Replica, Settings};
 use crate::server::config::{Config, HostPort, Role};
-use crate::server::limits::Limits;
+use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::storage::{DataDir, Disk, Log, RealDisk};
 use crate::tree::Rules;
 
@@ -148,6 +148,11 @@ impl Server {
         let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
         let mut opened = opened.await.map_err(std::io::Error::other)??;
 
+        if config.jute_maxbuffer_bytes as usize > FRAME_BYTES_MAX {
+            tracing::warn!(
+                "jute.maxbuffer is more than the log can hold: requests may have {FRAME_BYTES_MAX} bytes"
+            );
+        }
         let me = config
             .ensemble
             .as_ref()

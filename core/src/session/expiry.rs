@@ -12,13 +12,22 @@
 use std::collections::BTreeMap;
 
 use crate::proto::SessionId;
+use crate::session::{Origin, Session};
 
 /// The deadlines of all sessions.
 #[derive(Debug)]
 pub struct Expiry {
     tick_ms: u64,
     last_tick_ms: u64,
-    deadlines_ms: BTreeMap<SessionId, u64>,
+    deadlines: BTreeMap<SessionId, Deadline>,
+}
+
+/// When a session ends unless it is heard of.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    at_ms: u64,
+    /// Where it was attached when it got the deadline. To attach anew is a sign of life.
+    origin: Option<Origin>,
 }
 
 impl Expiry {
@@ -27,45 +36,51 @@ impl Expiry {
         Expiry {
             tick_ms: tick_ms.max(1),
             last_tick_ms: now_ms,
-            deadlines_ms: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
         }
     }
 
     /// The session was heard of.
-    pub fn touch(&mut self, session: SessionId, timeout_ms: i32, now_ms: u64) {
-        let deadline = self.deadline(timeout_ms, now_ms);
-        self.deadlines_ms.insert(session, deadline);
+    pub fn touch(&mut self, id: SessionId, session: &Session, now_ms: u64) {
+        let deadline = self.deadline(session, now_ms);
+        self.deadlines.insert(id, deadline);
     }
 
-    fn deadline(&self, timeout_ms: i32, now_ms: u64) -> u64 {
-        let end = now_ms + u64::try_from(timeout_ms).unwrap_or(0);
-        (end / self.tick_ms + 1) * self.tick_ms
+    fn deadline(&self, session: &Session, now_ms: u64) -> Deadline {
+        let end = now_ms + u64::try_from(session.timeout_ms).unwrap_or(0);
+        Deadline {
+            at_ms: (end / self.tick_ms + 1) * self.tick_ms,
+            origin: session.origin,
+        }
     }
 
-    /// Takes the sessions that exist now, in order of id, with their timeouts; tells which are
-    /// overdue. An overdue session is told at every tick until it is gone.
-    pub fn tick(
+    /// Takes the sessions that exist now, in order of id; tells which are overdue, and where they
+    /// are attached. An overdue session is told at every tick until it is gone.
+    pub fn tick<'s>(
         &mut self,
-        sessions: impl Iterator<Item = (SessionId, i32)>,
+        sessions: impl Iterator<Item = (SessionId, &'s Session)>,
         now_ms: u64,
-    ) -> Vec<SessionId> {
+    ) -> Vec<(SessionId, Option<Origin>)> {
         let slept_ms = now_ms
             .saturating_sub(self.last_tick_ms)
             .saturating_sub(2 * self.tick_ms);
         self.last_tick_ms = now_ms;
-        let mut deadlines_ms = BTreeMap::new();
+        let mut deadlines = BTreeMap::new();
         let mut overdue = Vec::new();
-        for (session, timeout_ms) in sessions {
-            let deadline = match self.deadlines_ms.get(&session) {
-                Some(deadline) => deadline + slept_ms,
-                None => self.deadline(timeout_ms, now_ms),
+        for (id, session) in sessions {
+            let deadline = match self.deadlines.get(&id) {
+                Some(known) if known.origin == session.origin => Deadline {
+                    at_ms: known.at_ms + slept_ms,
+                    ..*known
+                },
+                _ => self.deadline(session, now_ms),
             };
-            if deadline <= now_ms {
-                overdue.push(session);
+            if deadline.at_ms <= now_ms {
+                overdue.push((id, session.origin));
             }
-            deadlines_ms.insert(session, deadline);
+            deadlines.insert(id, deadline);
         }
-        self.deadlines_ms = deadlines_ms;
+        self.deadlines = deadlines;
         overdue
     }
 }
@@ -73,55 +88,100 @@ impl Expiry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::{ConnectionId, PASSWORD_BYTES, ServerId};
 
     const ONE: SessionId = SessionId(1);
     const TWO: SessionId = SessionId(2);
 
+    fn at(connection: u64) -> Option<Origin> {
+        Some(Origin {
+            server: ServerId(1),
+            connection: ConnectionId(connection),
+        })
+    }
+
+    fn session(timeout_ms: i32, connection: u64) -> Session {
+        Session::new(timeout_ms, [0; PASSWORD_BYTES], at(connection))
+    }
+
+    /// Ticks with these sessions, all on the same connection; who is overdue.
+    fn tick(expiry: &mut Expiry, sessions: &[(SessionId, i32)], now_ms: u64) -> Vec<SessionId> {
+        let sessions = sessions.iter().map(|(id, ms)| (*id, session(*ms, 1)));
+        let sessions = sessions.collect::<Vec<_>>();
+        let sessions = sessions.iter().map(|(id, session)| (*id, session));
+        let overdue = expiry.tick(sessions, now_ms);
+        overdue.into_iter().map(|(id, _)| id).collect()
+    }
+
     #[test]
     fn a_session_lives_between_its_timeout_and_a_tick_more() {
         let mut expiry = Expiry::new(1000, 0);
-        let all = || [(ONE, 4000)].into_iter();
-        expiry.touch(ONE, 4000, 500);
+        let all = [(ONE, 4000)];
+        expiry.touch(ONE, &session(4000, 1), 500);
         for now in [1000, 2000, 3000, 4000] {
-            assert_eq!(expiry.tick(all(), now), [], "at {now}");
+            assert_eq!(tick(&mut expiry, &all, now), [], "at {now}");
         }
-        assert_eq!(expiry.tick(all(), 5000), [ONE]);
-        assert_eq!(expiry.tick(all(), 6000), [ONE], "told until it is gone");
+        assert_eq!(tick(&mut expiry, &all, 5000), [ONE]);
+        assert_eq!(
+            tick(&mut expiry, &all, 6000),
+            [ONE],
+            "told until it is gone"
+        );
     }
 
     #[test]
     fn a_touch_renews() {
         let mut expiry = Expiry::new(1000, 0);
-        let all = || [(ONE, 2000), (TWO, 2000)].into_iter();
-        assert_eq!(expiry.tick(all(), 1000), []);
-        expiry.touch(ONE, 2000, 2900);
-        assert_eq!(expiry.tick(all(), 3000), []);
-        assert_eq!(expiry.tick(all(), 4000), [TWO]);
+        let all = [(ONE, 2000), (TWO, 2000)];
+        assert_eq!(tick(&mut expiry, &all, 1000), []);
+        expiry.touch(ONE, &session(2000, 1), 2900);
+        assert_eq!(tick(&mut expiry, &all, 3000), []);
+        assert_eq!(tick(&mut expiry, &all, 4000), [TWO]);
+    }
+
+    #[test]
+    fn a_session_that_attached_lives_on_before_any_touch_is_heard() {
+        let mut expiry = Expiry::new(1000, 0);
+        let (before, after) = (session(4000, 1), session(4000, 2));
+        expiry.touch(ONE, &before, 500);
+        for now in (1000..=9000).step_by(1000) {
+            let session = if now < 5000 { &before } else { &after };
+            assert_eq!(
+                expiry.tick([(ONE, session)].into_iter(), now),
+                [],
+                "at {now}"
+            );
+        }
+        assert_eq!(
+            expiry.tick([(ONE, &after)].into_iter(), 10_000),
+            [(ONE, at(2))]
+        );
     }
 
     #[test]
     fn a_new_leadership_gives_everybody_a_full_timeout() {
         let mut expiry = Expiry::new(1000, 100_000);
+        let all = [(ONE, 4000)];
         for now in (101_000..106_000).step_by(1000) {
-            assert_eq!(expiry.tick([(ONE, 4000)].into_iter(), now), [], "at {now}");
+            assert_eq!(tick(&mut expiry, &all, now), [], "at {now}");
         }
-        assert_eq!(expiry.tick([(ONE, 4000)].into_iter(), 106_000), [ONE]);
+        assert_eq!(tick(&mut expiry, &all, 106_000), [ONE]);
     }
 
     #[test]
     fn time_slept_is_given_back() {
         let mut expiry = Expiry::new(1000, 0);
-        let all = || [(ONE, 4000)].into_iter();
-        assert_eq!(expiry.tick(all(), 1000), []);
+        let all = [(ONE, 4000)];
+        assert_eq!(tick(&mut expiry, &all, 1000), []);
         assert_eq!(
-            expiry.tick(all(), 61_000),
+            tick(&mut expiry, &all, 61_000),
             [],
             "a minute asleep is nobody's silence"
         );
-        assert_eq!(expiry.tick(all(), 62_000), []);
-        assert_eq!(expiry.tick(all(), 63_000), []);
+        assert_eq!(tick(&mut expiry, &all, 62_000), []);
+        assert_eq!(tick(&mut expiry, &all, 63_000), []);
         assert_eq!(
-            expiry.tick(all(), 64_000),
+            tick(&mut expiry, &all, 64_000),
             [ONE],
             "two ticks of the minute count"
         );
@@ -130,8 +190,8 @@ mod tests {
     #[test]
     fn a_session_that_is_gone_is_forgotten() {
         let mut expiry = Expiry::new(1000, 0);
-        assert_eq!(expiry.tick([(ONE, 1000)].into_iter(), 1000), []);
-        assert_eq!(expiry.tick([].into_iter(), 2000), []);
-        assert_eq!(expiry.deadlines_ms.len(), 0);
+        assert_eq!(tick(&mut expiry, &[(ONE, 1000)], 1000), []);
+        assert_eq!(tick(&mut expiry, &[], 2000), []);
+        assert_eq!(expiry.deadlines.len(), 0);
     }
 }
