@@ -158,7 +158,8 @@ impl Consensus {
         tracing::info!("caught up; this server votes again");
     }
 
-    /// As leader: takes in the observers that the configuration names.
+    /// As leader: takes in the observers that the configuration names. One that is refused, as all
+    /// are before the first membership is committed, is taken in when this is called again.
     pub async fn admit_observers(&self) {
         let known = {
             let metrics = self.raft.metrics();
@@ -180,7 +181,7 @@ impl Consensus {
             match self.raft.add_learner(id, node, false).await {
                 Ok(_) => tracing::info!(observer = observer.0, "observer admitted"),
                 Err(error) => {
-                    tracing::warn!(observer = observer.0, %error, "observer not admitted");
+                    tracing::debug!(observer = observer.0, %error, "observer not admitted yet");
                 }
             }
         }
