@@ -109,7 +109,8 @@ fn start_logging(level: Option<&str>) -> Result<(), String> {
     let (source, filter) = match (level, &variable) {
         (Some(level), _) => ("--log-level", level),
         (None, Some(value)) => (LOG_VARIABLE, value.as_str()),
-        (None, None) => ("", "warn"),
+        // Raft itself tells of every message that a silent peer does not answer.
+        (None, None) => ("", "warn,openraft=error"),
     };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("{source}={filter}: expected a level or a filter: {error}"))?;

@@ -305,6 +305,7 @@ impl Consensus {
             me: parts.me,
             net: Arc::clone(&parts.net),
             addresses: Arc::new(parts.members.clone()),
+            silent: Arc::default(),
             append: parts.timing.append,
         };
         let log_store = LogStore::new(Arc::clone(&parts.log));

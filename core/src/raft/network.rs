@@ -1,6 +1,7 @@
 //! How Raft's messages reach the other servers: one connection per peer and use, opened when
 //! needed, and answered in order.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use openraft::raft::{
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{BasicNode, OptionalSend};
+use parking_lot::Mutex;
 
 use crate::environment::Net;
 use crate::proto::{Malformed, Reader, ServerId, Writer};
@@ -40,6 +42,8 @@ pub(crate) struct Network {
     pub(crate) net: Arc<dyn Net>,
     /// Addresses by configuration; they go before those of the membership, which may be older.
     pub(crate) addresses: Arc<Members>,
+    /// Peers that did not answer when they were last spoken to.
+    pub(crate) silent: Arc<Mutex<BTreeSet<u64>>>,
     /// To send a peer a small entry and have it on its disk.
     pub(crate) append: Duration,
 }
@@ -55,6 +59,22 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             target,
             address: address.unwrap_or(&node.addr).clone(),
             connection: None,
+        }
+    }
+}
+
+impl Network {
+    /// Tells the operator when a peer falls silent and when it answers again, once each.
+    fn heard(&self, target: u64, address: &str, answered: Result<(), &io::Error>) {
+        let mut silent = self.silent.lock();
+        match answered {
+            Ok(()) if silent.remove(&target) => {
+                tracing::warn!(server = target, %address, "the server answers again");
+            }
+            Err(error) if silent.insert(target) => {
+                tracing::warn!(server = target, %address, %error, "the server does not answer");
+            }
+            _ => {}
         }
     }
 }
@@ -105,8 +125,12 @@ impl Link {
                 target: self.target,
                 timeout: limit,
             })),
-            Ok(Err(error)) => Err(unreachable(&error)),
+            Ok(Err(error)) => {
+                self.network.heard(self.target, &self.address, Err(&error));
+                Err(unreachable(&error))
+            }
             Ok(Ok((answer, connection))) => {
+                self.network.heard(self.target, &self.address, Ok(()));
                 self.connection = Some(connection);
                 rpc::answer(&answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
             }
