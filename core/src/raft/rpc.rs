@@ -249,7 +249,7 @@ mod tests {
     fn vote(term: u64, voted_for: u64) -> Vote {
         openraft::Vote {
             leader_id: LeaderId { term, voted_for },
-            committed: term % 2 == 0,
+            committed: term.is_multiple_of(2),
         }
     }
 
