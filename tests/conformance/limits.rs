@@ -152,7 +152,7 @@ fn pipelined_replies_of_many_megabytes_come_through(ensemble: &Ensemble) {
     // Read slowly: nothing comes out before all of it has gone in.
     for requests in [
         vec![read(); 100],
-        vec![vec![read(); 10], vec![write()]].concat(),
+        [vec![read(); 10], vec![write()]].concat(),
     ] {
         client.send_all(&requests);
         for (operation, _) in &requests {

@@ -6,10 +6,15 @@
 //! cannot hide.
 
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what is not there fails the test, at the line that asked for it"
+)]
 
 mod support;
 
 mod acl;
+mod agreement;
 mod auth;
 mod containers_and_ttl;
 mod create;

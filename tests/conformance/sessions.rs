@@ -323,3 +323,27 @@ fn a_session_whose_server_restarts_expires_if_nobody_comes_back() {
     ensemble.ready(0);
     ensemble.client(0).until_exists(&path, false);
 }
+
+/// Opening a session is a change like any other: it waits for the next leader and no longer.
+#[test]
+fn sessions_open_while_the_leader_changes() {
+    let ensemble = Ensemble::start(3, |_| {});
+    for _ in 0..3 {
+        let leader = ensemble.leader();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for server in (0..3).filter(|server| *server != leader) {
+                let (ensemble, done) = (&ensemble, &done);
+                scope.spawn(move || {
+                    while !done.load(Ordering::Relaxed) {
+                        ensemble.client(server).close();
+                    }
+                });
+            }
+            ensemble.stop_server(leader);
+            ensemble.start_server(leader);
+            ensemble.ready(leader);
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}

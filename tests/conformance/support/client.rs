@@ -386,11 +386,6 @@ impl Client {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// No more requests, but still listening.
-    pub(crate) fn stop_sending(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
-    }
-
     pub(crate) fn create(&mut self, path: &str, data: &[u8]) -> String {
         self.create_mode(path, data, super::mode::PERSISTENT)
     }

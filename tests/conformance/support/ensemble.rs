@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ const THREADS: &str = "zoowarden";
 /// One or more servers that agree.
 pub(crate) struct Ensemble {
     servers: Vec<Mutex<Place>>,
-    room: TempDir,
+    _room: TempDir,
 }
 
 /// A server, running or not, and what it runs with.
@@ -194,7 +194,10 @@ impl Ensemble {
                 address: None,
             }));
         }
-        Ensemble { servers, room }
+        Ensemble {
+            servers,
+            _room: room,
+        }
     }
 
     fn place(&self, server: usize) -> MutexGuard<'_, Place> {
@@ -234,11 +237,6 @@ impl Ensemble {
         let ensemble = place.config.ensemble.as_ref();
         let port = ensemble.expect("it is not alone").me().quorum_port;
         SocketAddr::from(([127, 0, 0, 1], port))
-    }
-
-    /// Where everything of these servers lies.
-    pub(crate) fn dir(&self) -> &Path {
-        self.room.path()
     }
 
     /// A client with a new session.
