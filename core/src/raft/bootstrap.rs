@@ -10,6 +10,7 @@
 //!  log empty, observer ───────────────────────────────────▶ wait for the leader
 //! ```
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,6 +157,24 @@ impl Consensus {
         }
         self.begin_to_vote();
         tracing::info!("caught up; this server votes again");
+    }
+
+    /// Tells the operator when the configuration and the ensemble do not name the same voters: a
+    /// `server.N` line that comes or goes changes nothing by itself.
+    pub fn compare_voters(&self) {
+        let metrics = self.raft.metrics();
+        let membership = metrics.borrow_watched().membership_config.clone();
+        let voters = membership.membership().voter_ids().collect::<BTreeSet<_>>();
+        let configured = self.members.voters.keys().map(|id| u64::from(id.0));
+        let configured = configured.collect::<BTreeSet<_>>();
+        if voters != configured {
+            tracing::warn!(
+                ?voters,
+                ?configured,
+                "the server.N lines do not name the voters of the ensemble; \
+                 they cannot be changed by configuration yet, and count as they were founded"
+            );
+        }
     }
 
     /// As leader: takes in the observers that the configuration names. Comes back when all are in;

@@ -107,15 +107,19 @@ pub struct Timing {
     pub snapshot: Duration,
 }
 
-impl Default for Timing {
-    fn default() -> Self {
+impl Timing {
+    /// For a `tickTime`: whoever runs servers far apart raises it, here as with ZooKeeper. A round
+    /// trip must fit into a heartbeat, which is 75 ms at a tick of two seconds and never less.
+    pub fn for_tick(tick: Duration) -> Timing {
+        let scale = tick.max(Duration::from_secs(2)).div_f64(2.0).as_secs_f64();
+        let scaled = |ms: u64| Duration::from_millis(ms).mul_f64(scale);
         Timing {
-            heartbeat: Duration::from_millis(75),
-            election_min: Duration::from_millis(250),
-            election_max: Duration::from_millis(450),
-            connect: Duration::from_secs(1),
-            append: Duration::from_secs(1),
-            stall: Duration::from_secs(1),
+            heartbeat: scaled(75),
+            election_min: scaled(250),
+            election_max: scaled(450),
+            connect: scaled(1000),
+            append: scaled(1000),
+            stall: scaled(1000),
             snapshot: Duration::from_secs(600),
         }
     }
@@ -306,6 +310,7 @@ impl Consensus {
             net: Arc::clone(&parts.net),
             addresses: Arc::new(parts.members.clone()),
             silent: Arc::default(),
+            connect: parts.timing.connect,
             append: parts.timing.append,
         };
         let log_store = LogStore::new(Arc::clone(&parts.log));

@@ -17,6 +17,7 @@ use openraft::raft::{
 };
 use openraft::{BasicNode, OptionalSend};
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::environment::Net;
 use crate::proto::{Malformed, Reader, ServerId, Writer};
@@ -44,6 +45,8 @@ pub(crate) struct Network {
     pub(crate) addresses: Arc<Members>,
     /// Peers that did not answer when they were last spoken to.
     pub(crate) silent: Arc<Mutex<BTreeSet<u64>>>,
+    /// To open a connection.
+    pub(crate) connect: Duration,
     /// To send a peer a small entry and have it on its disk.
     pub(crate) append: Duration,
 }
@@ -59,6 +62,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             target,
             address: address.unwrap_or(&node.addr).clone(),
             connection: None,
+            opening: None,
         }
     }
 }
@@ -84,8 +88,13 @@ pub(crate) struct Link {
     network: Network,
     target: u64,
     address: String,
-    connection: Option<(PeerReader, PeerWriter)>,
+    connection: Option<Connection>,
+    /// A connection on its way. It goes on when a call is given up: openraft gives a heartbeat
+    /// less time than a far peer needs to be connected to.
+    opening: Option<JoinHandle<io::Result<Connection>>>,
 }
+
+type Connection = (PeerReader, PeerWriter);
 
 impl Link {
     fn hello(&self, purpose: Purpose) -> Hello {
@@ -97,6 +106,27 @@ impl Link {
         }
     }
 
+    /// The connection, opened if there is none. Safe to cancel.
+    async fn connected(&mut self) -> io::Result<Connection> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let hello = self.hello(Purpose::Raft);
+        let opening = match &mut self.opening {
+            Some(opening) => opening,
+            none => {
+                let (net, address) = (Arc::clone(&self.network.net), self.address.clone());
+                let (hello, limit) = (hello, self.network.connect);
+                none.insert(tokio::spawn(async move {
+                    tokio::time::timeout(limit, peer::connect(&*net, &address, hello)).await?
+                }))
+            }
+        };
+        let opened = opening.await;
+        self.opening = None;
+        opened.map_err(io::Error::other)?
+    }
+
     /// Sends a request and waits for its answer. After any failure the connection is dropped, so
     /// that a late answer is never taken for that of the next request.
     async fn call(
@@ -105,15 +135,8 @@ impl Link {
         kind: RPCTypes,
         limit: Duration,
     ) -> Result<Bytes, RPCError<TypeConfig>> {
-        let connection = self.connection.take();
         let exchange = async {
-            let (mut reader, mut writer) = match connection {
-                Some(connection) => connection,
-                None => {
-                    let hello = self.hello(Purpose::Raft);
-                    peer::connect(&*self.network.net, &self.address, hello).await?
-                }
-            };
+            let (mut reader, mut writer) = self.connected().await?;
             writer.send(&request).await?;
             let answer = reader.next().await?;
             io::Result::Ok((answer, (reader, writer)))

@@ -20,6 +20,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut heard: mpsc::UnboundedReceiver<
         let now = *leadership.borrow_and_update();
         if let Leadership::Mine { term } = now {
             tracing::info!(term, "leading");
+            shared.consensus.compare_voters();
             tokio::select! {
                 () = lead(&shared, &mut heard) => {}
                 _ = leadership.wait_for(|later| *later != now) => {}

@@ -34,7 +34,8 @@ mod sync;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -68,7 +69,6 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Whether clients are served: the server has caught up with its ensemble once.
     pub(crate) serving: watch::Sender<bool>,
-    pub(crate) stopping: AtomicBool,
     pub(crate) syncs: mpsc::UnboundedSender<ConnectionId>,
     next_connection: AtomicU64,
     pub(crate) started_ms: u64,
@@ -171,7 +171,7 @@ impl Server {
             recovered: opened.recovered,
             net,
             clock: Arc::clone(&clock),
-            timing: Timing::default(),
+            timing: Timing::for_tick(Duration::from_millis(u64::from(config.tick_ms))),
             touched,
         });
         let (syncs, asking) = mpsc::unbounded_channel();
@@ -185,7 +185,6 @@ impl Server {
             clock,
             log: opened.log,
             serving: watch::Sender::new(false),
-            stopping: AtomicBool::new(false),
             syncs,
             // 2^20 connections a millisecond are never opened, so no number is used twice.
             next_connection: AtomicU64::new(lane.boot << 20),
@@ -252,7 +251,8 @@ impl Server {
 
     /// Stops: hands leadership over, closes connections, and waits until everything is on disk.
     pub async fn stop(self) {
-        self.shared.stopping.store(true, Ordering::Release);
+        // Nobody new, from here on.
+        self.shared.serving.send_replace(false);
         self.shared.consensus.stop().await;
         for connection in self.shared.replica.connections() {
             connection.end(Ending::Stopping);
