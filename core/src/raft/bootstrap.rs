@@ -5,7 +5,8 @@
 //!  log not empty ─────────────────────────────────────────▶ member
 //!  log empty, alone ──────────────────────────────────────▶ found, member
 //!  log empty, voter: ask the others
-//!      a majority is as new as this one, nobody is older ─▶ found, member
+//!      all are as new as this one; or, after a while,
+//!      a majority is and nobody has seen a leader ────────▶ found, member
 //!      somebody has seen a leader ────────────────────────▶ catch up without a vote, then member
 //!  log empty, observer ───────────────────────────────────▶ wait for the leader
 //! ```
@@ -16,12 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
+use tokio::time::Instant;
 
 use crate::proto::ServerId;
 use crate::raft::peer::{self, Hello, Purpose};
 use crate::raft::types::first_membership;
 use crate::raft::{Consensus, Leadership, Openness};
 use crate::storage::Standing;
+
+/// How long a server without a log waits for voters that do not answer before it founds an
+/// ensemble without them.
+const FOUNDING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Pause between two rounds of asking the others.
 const ROUND: Duration = Duration::from_millis(100);
@@ -86,28 +92,29 @@ impl Consensus {
         }
     }
 
-    /// Asks the other voters until it is clear: `true` when one of them has seen a leader,
-    /// `false` when a majority, this server included, is new.
+    /// Asks the other voters until it is clear: `true` when one of them has seen a leader, `false`
+    /// when all are new, or a majority is and the rest has not answered for a while.
+    ///
+    /// One that does not answer may know of an ensemble that the others have forgotten; it gets
+    /// its time, since a new ensemble usually starts whole.
     async fn must_return(&self) -> bool {
-        let majority = self.members.voters.len() / 2 + 1;
+        let voters = self.members.voters.len();
+        let patience_ends = Instant::now() + FOUNDING_PATIENCE;
         loop {
             let mut new = 1;
-            for server in self
-                .members
-                .voters
-                .keys()
-                .filter(|server| **server != self.me)
-            {
+            let others = self.members.voters.keys();
+            for server in others.filter(|server| **server != self.me) {
                 match self.probe(*server).await {
-                    Ok(true) => return !matches!(self.leadership(), Leadership::Stopped),
+                    Ok(true) => return self.leadership() != Leadership::Stopped,
                     Ok(false) => new += 1,
                     Err(_) => {}
                 }
             }
-            if new >= majority {
-                return false;
-            }
-            if self.leadership() == Leadership::Stopped {
+            let needed = match Instant::now() < patience_ends {
+                true => voters,
+                false => voters / 2 + 1,
+            };
+            if new >= needed || self.leadership() == Leadership::Stopped {
                 return false;
             }
             tokio::time::sleep(ROUND).await;

@@ -17,6 +17,9 @@ use crate::storage::EntryId;
 /// A peer must say who it is within this.
 const HELLO: Duration = Duration::from_secs(5);
 
+/// Connections of peers at once. An ensemble of nine needs about fifty.
+const PEER_CONNECTIONS_MAX: usize = 256;
+
 /// Pause after an accept that failed, so that a full table of descriptors is not a busy loop.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -29,6 +32,10 @@ impl Consensus {
             loop {
                 tokio::select! {
                     accepted = listener.accept() => match accepted {
+                        Ok(stream) if peers.len() >= PEER_CONNECTIONS_MAX => {
+                            tracing::warn!(peer = %stream.peer, PEER_CONNECTIONS_MAX,
+                                "too many connections on the quorum port; this one is closed");
+                        }
                         Ok(stream) => {
                             peers.spawn(serve(Arc::clone(&consensus), stream));
                         }
