@@ -373,7 +373,13 @@ fn decode_write<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfo
             version: r.i32()?,
         },
         OpCode::Multi => Request::Multi(MultiOp::decode_all(r)?),
-        OpCode::Reconfig => Request::Reconfig,
+        OpCode::Reconfig => {
+            let _joining = r.text_or_null()?;
+            let _leaving = r.text_or_null()?;
+            let _members = r.text_or_null()?;
+            let _config = r.i64()?;
+            Request::Reconfig
+        }
         OpCode::CloseSession => Request::CloseSession,
         _ => return Err(Malformed("not a write")),
     })

@@ -111,8 +111,10 @@ impl Replica {
         std::mem::replace(&mut *present, tree)
     }
 
-    /// Takes in a connection.
+    /// Takes in a connection whose handshake has been received.
     pub fn connect(&self, connection: Arc<Connection>) {
+        self.traffic.received.fetch_add(1, Ordering::Relaxed);
+        connection.traffic.received.fetch_add(1, Ordering::Relaxed);
         self.connections.lock().insert(connection.id(), connection);
     }
 
