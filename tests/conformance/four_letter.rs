@@ -87,7 +87,8 @@ fn cons_tells_of_every_connection(ensemble: &Ensemble) {
     let session = format!("sid=0x{:x},", client.session);
     let line = cons.lines().find(|line| line.contains(&session)).unwrap();
     for part in [
-        "recved=2,",
+        // The handshake counts.
+        "recved=3,sent=3,",
         "lop=SETD,",
         "to=30000,",
         "lcxid=0x2,",
@@ -221,10 +222,7 @@ fn one_server_leads_and_the_others_follow(ensemble: &Ensemble) {
 }
 
 fn an_unknown_word_is_the_length_of_a_frame(ensemble: &Ensemble) {
-    for word in ["abcd", "RUOK", "ruo ", "\u{0}ruo", "GET "] {
-        if word == "\u{0}ruo" {
-            continue;
-        }
+    for word in ["abcd", "RUOK", "ruo ", "GET "] {
         assert_eq!(ensemble.word(0, word), "", "{word}");
     }
 }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastrand::Rng;
 
-use crate::support::{Body, Client, Ensemble, Hello, OPEN_LIST, framed, op, open, request, until};
+use crate::support::{
+    AtEnd, Body, Client, Ensemble, Hello, OPEN_LIST, framed, op, open, request, until,
+};
 
 /// Connections that misbehave at the same time.
 const ATTACKERS: usize = 6;
@@ -187,6 +189,7 @@ fn survives(ensemble: &Ensemble, attack: impl Fn(&mut Rng, &Ensemble) + Sync) {
     let path = client.create("/well-behaved", b"");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let over = AtEnd(&done);
         let attackers: Vec<_> = (0..ATTACKERS as u64)
             .map(|number| {
                 let mut random = Rng::with_seed(seed.wrapping_add(number));
@@ -202,7 +205,7 @@ fn survives(ensemble: &Ensemble, attack: impl Fn(&mut Rng, &Ensemble) + Sync) {
         for attacker in attackers {
             attacker.join().unwrap();
         }
-        done.store(true, Ordering::Relaxed);
+        drop(over);
         behaving.join().unwrap();
     });
     for server in 0..ensemble.len() {

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::kind::{CHILDREN_CHANGED, DELETED};
-use crate::support::{Body, Client, Ensemble, Hello, Refused, code, mode, on_one_and_three, op};
+use crate::support::{
+    AtEnd, Body, Client, Ensemble, Hello, Refused, code, mode, on_one_and_three, op,
+};
 use crate::support::{request, until};
 
 on_one_and_three!(
@@ -182,6 +184,7 @@ fn whoever_reads_or_pings_anywhere_stays_alive(ensemble: &Ensemble) {
         client
     };
     std::thread::scope(|scope| {
+        let over = AtEnd(&enough);
         let mut talking = Vec::new();
         for server in 0..ensemble.len() {
             let read = request::read(&room, false);
@@ -194,7 +197,7 @@ fn whoever_reads_or_pings_anywhere_stays_alive(ensemble: &Ensemble) {
             witness.until_exists(&path, false);
         }
         assert_eq!(witness.children(&room).len(), 2 * ensemble.len());
-        enough.store(true, Ordering::Relaxed);
+        drop(over);
         for client in talking {
             client.join().unwrap().close();
         }
@@ -332,6 +335,7 @@ fn sessions_open_while_the_leader_changes() {
         let leader = ensemble.leader();
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let over = AtEnd(&done);
             for server in (0..3).filter(|server| *server != leader) {
                 let (ensemble, done) = (&ensemble, &done);
                 scope.spawn(move || {
@@ -343,7 +347,7 @@ fn sessions_open_while_the_leader_changes() {
             ensemble.stop_server(leader);
             ensemble.start_server(leader);
             ensemble.ready(leader);
-            done.store(true, Ordering::Relaxed);
+            drop(over);
         });
     }
 }

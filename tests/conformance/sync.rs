@@ -1,8 +1,8 @@
 //! sync: what was acknowledged anywhere before it is shown by the reads behind it.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use crate::support::{Body, Client, Ensemble, on_one_and_three, op, request};
+use crate::support::{AtEnd, Body, Client, Ensemble, on_one_and_three, op, request};
 
 on_one_and_three!(
     a_read_behind_a_sync_shows_what_was_acknowledged_before_it,
@@ -15,11 +15,11 @@ on_one_and_three!(
 fn a_read_behind_a_sync_shows_what_was_acknowledged_before_it(ensemble: &Ensemble) {
     let name = "a_read_behind_a_sync_shows_what_was_acknowledged_before_it";
     let (mut writer, room) = ensemble.room(name);
-    let (room, acknowledged) = (&room, &AtomicI32::new(0));
-    let last = 300;
+    let (room, acknowledged, done) = (&room, &AtomicI32::new(0), &AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            for _ in 0..last {
+            let _over = AtEnd(done);
+            for _ in 0..300 {
                 let version = writer.set(room, b"").version;
                 acknowledged.store(version, Ordering::SeqCst);
             }
@@ -27,9 +27,8 @@ fn a_read_behind_a_sync_shows_what_was_acknowledged_before_it(ensemble: &Ensembl
         for number in 0..6 {
             scope.spawn(move || {
                 let mut reader = ensemble.client(number);
-                let mut known = 0;
-                while known < last {
-                    known = acknowledged.load(Ordering::SeqCst);
+                while !done.load(Ordering::Relaxed) {
+                    let known = acknowledged.load(Ordering::SeqCst);
                     reader.send(op::SYNC, &request::path("/"));
                     reader.send(op::EXISTS, &request::read(room, false));
                     reader.reply().ok();

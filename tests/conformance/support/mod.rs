@@ -11,7 +11,7 @@ mod record;
 pub(crate) mod request;
 
 pub(crate) use client::{Client, Frame, Hello, Refused, framed, open};
-pub(crate) use ensemble::{Ensemble, until};
+pub(crate) use ensemble::{AtEnd, Ensemble, until};
 pub(crate) use record::{Body, Fields};
 pub(crate) use request::OPEN_LIST;
 
