@@ -279,12 +279,10 @@ impl Replica {
             held.xid
         };
         let zxid = tree.last_zxid();
-        // Reads between two writes cannot wait for the client to read their replies.
-        if state.owed() > self.settings.outbox_bytes_max {
-            state.end(Ending::OutboxFull);
-        }
-        state.push_reply(xid, zxid, result);
+        // Reads between two writes cannot wait for the client to read their replies. A single reply
+        // may be of any size.
         self.limit_outbox(state);
+        state.push_reply(xid, zxid, result);
         let answered = Written {
             xid,
             op: held.op,

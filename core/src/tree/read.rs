@@ -8,6 +8,9 @@ use crate::tree::Tree;
 use crate::tree::acl::{allows, shown};
 use crate::tree::znode::Znode;
 
+/// Bytes the operations of a multiRead may answer together before the last of them.
+const MULTI_READ_BYTES_MAX: usize = 64 << 20;
+
 /// Who reads.
 #[derive(Clone, Copy)]
 struct Reading<'t, 'i> {
@@ -53,9 +56,7 @@ impl Tree {
                 Reply::Ephemerals(self.ephemerals_below(session, prefix.as_deref()))
             }
             Request::GetAllChildrenNumber { path } => Reply::Count(reading.descendants(path)?),
-            Request::MultiRead(ops) => {
-                Reply::MultiRead(ops.iter().map(|op| reading.outcome(op)).collect())
-            }
+            Request::MultiRead(ops) => Reply::MultiRead(reading.outcomes(ops)?),
             _ => return Err(Code::Unimplemented),
         })
     }
@@ -104,6 +105,21 @@ impl<'t> Reading<'t, '_> {
         Ok(count)
     }
 
+    /// What became of each operation. One request can ask for the same znode thousands of times,
+    /// so there is a limit to what they answer together; beyond it the request fails as a whole.
+    fn outcomes(self, ops: &[ReadOp<'_>]) -> Result<Vec<ReadOutcome<'t>>, Code> {
+        let (mut outcomes, mut bytes) = (Vec::new(), 0);
+        for op in ops {
+            if bytes > MULTI_READ_BYTES_MAX {
+                return Err(Code::MarshallingError);
+            }
+            let outcome = self.outcome(op);
+            bytes += bytes_of(&outcome);
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
     fn outcome(self, op: &ReadOp<'_>) -> ReadOutcome<'t> {
         let outcome = match op {
             ReadOp::GetChildren { path } => self
@@ -118,6 +134,15 @@ impl<'t> Reading<'t, '_> {
 }
 
 /// Names of the children. Their order is no promise, here as in ZooKeeper.
+/// About as many as the outcome takes in memory and on the wire.
+fn bytes_of(outcome: &ReadOutcome<'_>) -> usize {
+    match outcome {
+        ReadOutcome::Children(names) => names.iter().map(|name| name.len() + 16).sum(),
+        ReadOutcome::Data(data, _) => data.map_or(0, <[u8]>::len),
+        ReadOutcome::Failed(_) => 0,
+    }
+}
+
 fn names(znode: &Znode) -> Vec<&str> {
     let mut names = Vec::with_capacity(znode.children_count());
     names.extend(znode.children().map(|child| child.name()));
