@@ -190,6 +190,21 @@ fn reads_between_writes_may_owe_only_so_much() {
     modest.get(&room);
 }
 
+/// One small request could ask for the same megabyte twenty thousand times.
+#[test]
+fn a_multi_read_may_answer_only_so_much() {
+    let ensemble = Ensemble::start(1, |_| {});
+    let (mut client, room) = ensemble.room("room");
+    client.set(&room, &vec![1; 1_000_000]);
+    let mut reads = |count: usize| {
+        let read = (op::GET_DATA, request::read(&room, false));
+        client.call(op::MULTI_READ, &request::multi(&vec![read; count]))
+    };
+    assert!(reads(60).ok().is_longer_than(60_000_000));
+    assert_eq!(reads(100).error(), -5);
+    assert_eq!(reads(20_000).error(), -5);
+}
+
 /// A watcher that reads nothing is let go; the writer and other watchers do not notice.
 #[test]
 fn a_watcher_that_does_not_read_is_let_go() {

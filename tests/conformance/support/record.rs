@@ -112,6 +112,11 @@ impl<'a> Fields<'a> {
         self.0.rest().len() == Stat::BYTES
     }
 
+    /// Whether more bytes than that are left.
+    pub(crate) fn is_longer_than(&self, bytes: usize) -> bool {
+        self.0.rest().len() > bytes
+    }
+
     /// Nothing may follow.
     pub(crate) fn end(self) {
         assert_eq!(self.0.rest(), b"", "bytes behind the record");
