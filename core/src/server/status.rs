@@ -46,7 +46,7 @@ pub(crate) fn answer(shared: &Shared, word: Word) -> String {
         | Word::Stmk
         | Word::Wchc
         | Word::Wchp
-        | Word::Wchs => word.refusal(),
+        | Word::Wchs => format!("{word} is not supported by this version.\n"),
     }
 }
 
