@@ -346,7 +346,10 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let mut lost = consensus.proposer.watch_lost();
     if !matches!(consensus.leadership(), Leadership::Mine { .. }) {
-        return Err(io::Error::other("this server does not lead"));
+        return Err(io::Error::new(
+            io::ErrorKind::NotConnected,
+            "this server does not lead",
+        ));
     }
     let (answers, owed) = mpsc::channel(ANSWERS_MAX);
     let answering = tokio::spawn(write_answers(writer, owed));

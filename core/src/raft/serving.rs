@@ -81,6 +81,8 @@ async fn serve(consensus: Arc<Consensus>, stream: Stream) {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe => tracing::debug!(%peer, "peer closed"),
+            // Its sender has not heard of the new leader yet.
+            io::ErrorKind::NotConnected => tracing::debug!(%peer, %error, "lane refused"),
             _ => tracing::warn!(%peer, %error, "peer connection ended"),
         }
     }

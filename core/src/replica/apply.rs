@@ -124,7 +124,8 @@ impl Replica {
                 timeout_ms,
                 ..
             } => {
-                answer_handshake(connection, outcome, *session, password, *timeout_ms);
+                let shown = (*session, &password[..], *timeout_ms);
+                answer_handshake(at, connection, outcome, shown);
             }
             Draft::Attach {
                 session,
@@ -132,7 +133,8 @@ impl Replica {
                 timeout_ms,
                 ..
             } => {
-                answer_handshake(connection, outcome, *session, password, *timeout_ms);
+                let shown = (*session, &password[..], *timeout_ms);
+                answer_handshake(at, connection, outcome, shown);
             }
             Draft::Request { .. } | Draft::Refused { .. } => {
                 self.answer_write(at, connection, &outcome.applied);
@@ -222,18 +224,20 @@ struct At {
     now_us: u64,
 }
 
+/// Answers with what the client will have to show again: session, password, timeout.
 fn answer_handshake(
+    at: &At,
     connection: &Connection,
     outcome: &Outcome,
-    session: SessionId,
-    password: &[u8],
-    timeout_ms: i32,
+    (session, password, timeout_ms): (SessionId, &[u8], i32),
 ) {
     match (
         &outcome.applied.result,
         <[u8; PASSWORD_BYTES]>::try_from(password),
     ) {
-        (Ok(_), Ok(password)) => connection.attached(session, password, timeout_ms),
+        (Ok(_), Ok(password)) => {
+            connection.attached(session, password, timeout_ms, at.now_us / 1000);
+        }
         _ => connection.refused(),
     }
 }

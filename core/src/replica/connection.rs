@@ -157,6 +157,9 @@ pub struct Connection {
     timeout_ms: AtomicI32,
     /// When something was last heard, milliseconds of the server's clock.
     pub heard_ms: AtomicU64,
+    /// When the session was attached, milliseconds of the server's clock: it had a full timeout
+    /// then, whatever this server's contact with a leader was.
+    pub attached_ms: AtomicU64,
     /// When it was accepted, milliseconds since 1970.
     pub established_ms: i64,
     /// Frames received, frames sent, and latencies of this connection.
@@ -241,6 +244,7 @@ impl Connection {
             session: AtomicI64::new(0),
             timeout_ms: AtomicI32::new(0),
             heard_ms: AtomicU64::new(0),
+            attached_ms: AtomicU64::new(0),
             established_ms,
             traffic: Traffic::default(),
             state: Mutex::new(State {
@@ -290,7 +294,9 @@ impl Connection {
         session: SessionId,
         password: [u8; PASSWORD_BYTES],
         timeout_ms: i32,
+        now_ms: u64,
     ) {
+        self.attached_ms.store(now_ms, Ordering::Relaxed);
         self.session.store(session.0, Ordering::Release);
         self.timeout_ms.store(timeout_ms, Ordering::Relaxed);
         self.touched.store(true, Ordering::Relaxed);

@@ -24,13 +24,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let unanswered = shared.consensus.contact_ms() < reported_ms;
         let mut touched = if unanswered { reported } else { Vec::new() };
         let now_ms = shared.clock.monotonic_ms();
-        let contact_age_ms = now_ms.saturating_sub(shared.consensus.contact_ms());
+        let contact_ms = shared.consensus.contact_ms();
         for connection in shared.replica.connections() {
             if connection.session() != SessionId(0) && connection.take_touched() {
                 touched.push(connection.session());
             }
             let heard_ms = connection.heard_ms.load(Ordering::Relaxed);
             let silence_ms = now_ms.saturating_sub(heard_ms);
+            let vouched_ms = contact_ms.max(connection.attached_ms.load(Ordering::Relaxed));
+            let contact_age_ms = now_ms.saturating_sub(vouched_ms);
             if let Some(ending) = verdict(
                 &patience,
                 connection.timeout_ms(),
@@ -54,8 +56,8 @@ struct Patience {
     handshake_ms: u64,
 }
 
-/// Whether a connection must end: it was silent for `silence_ms`, and the leader has last been in
-/// contact `contact_age_ms` ago.
+/// Whether a connection must end: it was silent for `silence_ms`, and `contact_age_ms` ago it was
+/// attached or, if that is later, the leader was in contact.
 fn verdict(
     patience: &Patience,
     timeout_ms: i32,
