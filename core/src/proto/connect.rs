@@ -53,7 +53,7 @@ impl ConnectRequest {
         if let Some(read_only) = self.read_only {
             w.bool(read_only);
         }
-        crate::proto::frame::close(&mut out, 0);
+        crate::proto::close_frame(&mut out, 0);
         out
     }
 }
@@ -94,7 +94,7 @@ impl ConnectResponse {
         if let Some(read_only) = self.read_only {
             w.bool(read_only);
         }
-        crate::proto::frame::close(out, start);
+        crate::proto::close_frame(out, start);
     }
 
     /// Reads the record.

@@ -45,7 +45,7 @@ impl Notification {
         w.i32(kind as i32);
         w.i32(Self::STATE);
         w.text(path);
-        crate::proto::frame::close(out, start);
+        crate::proto::close_frame(out, start);
     }
 
     /// Reads the record behind a reply header with [`Xid::NOTIFICATION`].

@@ -49,7 +49,8 @@ impl Frames {
     }
 }
 
-/// Writes the length of the frame that began at `start`, once its body is complete.
+/// Writes the length of the frame that began at `start` with room for it, once its body is
+/// complete. Everything here that carries its length before it ends by this.
 pub(crate) fn close(out: &mut BytesMut, start: usize) {
     let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());

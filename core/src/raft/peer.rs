@@ -21,7 +21,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::environment::{Net, Stream};
-use crate::proto::{Malformed, Reader, ServerId, Writer};
+use crate::proto::{Malformed, Reader, ServerId, Writer, close_frame};
 
 /// The greatest frame a peer may send. Above the largest append message by far.
 pub(crate) const PEER_FRAME_BYTES_MAX: usize = 256 << 20;
@@ -88,8 +88,7 @@ pub(crate) fn frame(fill: impl FnOnce(&mut Writer<'_>)) -> BytesMut {
     let mut out = BytesMut::with_capacity(64);
     out.put_u32(0);
     fill(&mut Writer::new(&mut out));
-    let length = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
-    out[..4].copy_from_slice(&length.to_be_bytes());
+    close_frame(&mut out, 0);
     out
 }
 

@@ -29,6 +29,7 @@ use bytes::{BufMut, BytesMut};
 use crate::proto::path::DEPTH_MAX;
 use crate::proto::{
     Acl, ConnectionId, Malformed, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid,
+    close_frame,
 };
 use crate::session::{Origin, Session};
 use crate::tree::Tree;
@@ -163,8 +164,7 @@ fn put_record(out: &mut BytesMut, fields: impl FnOnce(&mut Writer<'_>) -> bool) 
         out.truncate(start);
         return false;
     }
-    let length = u32::try_from(out.len() - start - LENGTH_BYTES).unwrap_or(u32::MAX);
-    out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+    close_frame(out, start);
     true
 }
 

@@ -18,7 +18,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::proto::ConnectionId;
 use crate::proto::{
-    Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer,
+    Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, close_frame,
 };
 use crate::session::Origin;
 
@@ -137,8 +137,7 @@ impl<'a> Draft<'a> {
         let start = out.len();
         out.put_u32(0);
         self.encode_fields(&mut Writer::new(out));
-        let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
-        out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        close_frame(out, start);
     }
 
     fn encode_fields(&self, w: &mut Writer<'_>) {
