@@ -7,6 +7,8 @@ pub mod proto;
 #[cfg(feature = "server")]
 pub mod environment;
 #[cfg(feature = "server")]
+pub mod node;
+#[cfg(feature = "server")]
 mod raft;
 #[cfg(feature = "server")]
 mod replica;
@@ -16,6 +18,8 @@ pub mod server;
 pub mod session;
 #[cfg(feature = "server")]
 pub mod storage;
+#[cfg(feature = "server")]
+pub mod testing;
 #[cfg(feature = "server")]
 pub mod tree;
 #[cfg(feature = "server")]

@@ -9,6 +9,9 @@ use crate::storage::{IdentityError, LockError, OpenError};
 /// One line for the operator: what happened, to what, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Settings contradict each other.
+    #[error("the configuration is wrong: {0}")]
+    Configuration(String),
     /// The address cannot be listened on.
     #[error("cannot listen on the {what} {address}: {error}{}", advice(error))]
     Listen {
@@ -64,6 +67,9 @@ pub enum StartError {
         /// The last entry that is gone from the log.
         index: u64,
     },
+    /// The server cannot become a member of its ensemble, or keep that it is one.
+    #[error("cannot join the ensemble: {0}")]
+    NotJoined(String),
     /// The disk failed while the server ran.
     #[error("the log cannot be written, so the server stopped: {0}")]
     LogFailed(io::Error),

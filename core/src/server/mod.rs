@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Whether clients are served: the server has caught up with its ensemble once.
     pub(crate) serving: watch::Sender<bool>,
+    /// Why it never will be served, if that is so.
+    not_joined: Mutex<Option<String>>,
     pub(crate) syncs: mpsc::UnboundedSender<ConnectionId>,
     next_connection: AtomicU64,
     pub(crate) started_ms: u64,
@@ -196,6 +198,7 @@ impl Server {
             log: opened.log,
             disk,
             serving: watch::Sender::new(false),
+            not_joined: Mutex::default(),
             syncs,
             // 2^20 connections a millisecond are never opened, so no number is used twice.
             next_connection: AtomicU64::new(lane.boot << 20),
@@ -244,10 +247,11 @@ impl Server {
     }
 
     fn failure(&self) -> StartError {
-        match self.shared.log.failure() {
-            Some(error) => StartError::LogFailed(error),
-            None => StartError::Stopped,
+        if let Some(error) = self.shared.log.failure() {
+            return StartError::LogFailed(error);
         }
+        let not_joined = self.shared.not_joined.lock().clone();
+        not_joined.map_or(StartError::Stopped, StartError::NotJoined)
     }
 
     /// Where clients connect, with the port that was really opened.
@@ -260,6 +264,12 @@ impl Server {
         &self.shared.config.data_dir
     }
 
+    /// This server's place in its ensemble; `None` alone.
+    pub(crate) fn id(&self) -> Option<ServerId> {
+        let ensemble = self.shared.config.ensemble.as_ref();
+        ensemble.map(|ensemble| ensemble.my_id)
+    }
+
     /// Who leads, as this server knows.
     pub(crate) fn leadership(&self) -> Leadership {
         self.shared.consensus.leadership()
@@ -268,6 +278,12 @@ impl Server {
     /// Tells when the leadership changes.
     pub(crate) fn watch_leadership(&self) -> watch::Receiver<Leadership> {
         self.shared.consensus.watch_leadership()
+    }
+
+    /// Waits until everything that was committed when this was called is applied here. `false`
+    /// when no quorum could tell where that is.
+    pub(crate) async fn catch_up(&self) -> bool {
+        self.shared.consensus.catch_up().await
     }
 
     /// Ends a session as its expiry does: by the log, on all servers at one zxid. Comes back when
@@ -425,6 +441,8 @@ async fn join(shared: Arc<Shared>, standing: Standing) {
     let stand = |standing| open::stand(&shared.config, &*shared.disk, standing);
     if let Err(error) = shared.consensus.join(standing, stand).await {
         tracing::error!(%error, "cannot join the ensemble");
+        *shared.not_joined.lock() = Some(error.to_string());
+        shared.consensus.halt().await;
         return;
     }
     let mut leadership = shared.consensus.watch_leadership();
