@@ -79,21 +79,20 @@ fn holdings() -> Holdings {
     }
 }
 
-/// Waits until nothing is left of what came since `before`. A dropped node is cleared away a moment
-/// later, and a task that was aborted ends at its next turn.
+/// What there is when every node has gone. A dropped node is cleared away a moment later, and a
+/// task that was aborted ends at its next turn.
+async fn at_rest() -> Holdings {
+    until("no task and no log is left", SOON, async || {
+        let now = holdings();
+        (now.tasks == 0 && now.log_threads == 0).then_some(now)
+    })
+    .await
+}
+
+/// Waits until nothing is left of what came since `before`.
 async fn gone_since(before: Holdings) {
-    let mut now = before;
-    let what = "everything is given back";
-    let found = until(what, SOON, async || {
-        now = holdings();
-        (now == before).then_some(())
-    });
-    if tokio::time::timeout(SOON - Duration::from_secs(1), found)
-        .await
-        .is_err()
-    {
-        panic!("before {before:?}, now {now:?}");
-    }
+    let what = format!("only {before:?} is left");
+    until(&what, SOON, async || (holdings() == before).then_some(())).await;
 }
 
 fn runtime() -> Runtime {
@@ -120,14 +119,7 @@ async fn used(node: Node) -> Node {
 async fn cycles(count: usize, end: impl AsyncFn(Node)) {
     // The first one makes what stays: threads of the runtime, descriptors of its timers.
     end(used(Node::start(NodeConfig::default()).await.unwrap()).await).await;
-    tokio::time::timeout(SOON, async {
-        while log_threads() > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .unwrap();
-    let before = holdings();
+    let before = at_rest().await;
     for _ in 0..count {
         end(Node::start(NodeConfig::default()).await.unwrap()).await;
     }
@@ -148,7 +140,7 @@ fn nothing_is_left_of_a_thousand_nodes_however_they_end() {
 }
 
 async fn half_started() {
-    let before = holdings();
+    let before = at_rest().await;
     for polls in 0..50 {
         let mut starting = Box::pin(Node::start(NodeConfig::default()));
         for _ in 0..polls {
@@ -164,7 +156,7 @@ async fn half_started() {
 
 async fn durable() {
     let dir = tempfile::tempdir().unwrap();
-    let before = holdings();
+    let before = at_rest().await;
     for _ in 0..20 {
         let config = NodeConfig {
             storage: Storage::Durable(dir.path().join("data")),
@@ -181,7 +173,7 @@ async fn durable() {
 }
 
 async fn ensembles() {
-    let before = holdings();
+    let before = at_rest().await;
     for _ in 0..10 {
         let ensemble = Ensemble::start(3).await.unwrap();
         ensemble
