@@ -6,6 +6,7 @@
 
 use std::ffi::{CString, c_char};
 
+use bytes::Bytes;
 use zoowarden::client::{Acl, Answer, Code, Id, Outcome, ReadAnswer, Stat};
 
 use crate::code::zoowarden_code;
@@ -140,6 +141,7 @@ pub struct zoowarden_answer {
 /// Strings in one piece of memory, and C's pointers to them.
 #[derive(Default)]
 struct Texts {
+    #[expect(dead_code, reason = "it is what `pointers` point into")]
     bytes: Vec<u8>,
     pointers: Vec<*const c_char>,
 }
@@ -154,7 +156,10 @@ impl Texts {
             let start = bytes.len();
             bytes.extend_from_slice(text.as_bytes());
             // No rule of ZooKeeper's lets a NUL into a name, but a server may be anything.
-            bytes[start..].iter_mut().filter(|b| **b == 0).for_each(|b| *b = b'?');
+            bytes[start..]
+                .iter_mut()
+                .filter(|b| **b == 0)
+                .for_each(|b| *b = b'?');
             bytes.push(0);
         }
         let base = bytes.as_ptr();
@@ -180,7 +185,7 @@ struct OwnedOutcome {
 pub(crate) struct Owned {
     view: zoowarden_answer,
     path: Option<CString>,
-    data: Option<zoowarden::client::Bytes>,
+    data: Option<Bytes>,
     names: Texts,
     acl_texts: Texts,
     acl: Vec<zoowarden_acl>,
@@ -380,8 +385,14 @@ impl Owned {
     /// Points the view at what is owned; nothing owned changes after this.
     fn point(&mut self) {
         let view = &mut self.view;
-        view.path = self.path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr());
-        view.data = self.data.as_ref().map_or(std::ptr::null(), |data| data.as_ptr());
+        view.path = self
+            .path
+            .as_ref()
+            .map_or(std::ptr::null(), |path| path.as_ptr());
+        view.data = self
+            .data
+            .as_ref()
+            .map_or(std::ptr::null(), |data| data.as_ptr());
         view.data_length = self.data.as_ref().map_or(0, |data| data.len());
         (view.names, view.names_count) = array(&self.names.pointers);
         (view.acl, view.acl_count) = array(&self.acl);
@@ -429,7 +440,8 @@ pub unsafe extern "C" fn zoowarden_answer_free(answer: *mut *mut zoowarden_answe
 mod tests {
     use std::ffi::CStr;
 
-    use zoowarden::client::{Answer, Bytes, Code, Outcome, Stat};
+    use bytes::Bytes;
+    use zoowarden::client::{Answer, Code, Outcome, Stat};
 
     use super::{Owned, Reply, zoowarden_answer_free};
     use crate::watch::zoowarden_watch;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use zoowarden::bridge::runtime;
-use zoowarden::client::{Answer, Code, Error, Request};
+use zoowarden::client::{Answer, Code, Error, Request, Root};
 
 use crate::answer::{Owned, Reply, zoowarden_answer};
 use crate::callbacks::{Callbacks, Completion, Delivery, User};
@@ -25,11 +25,7 @@ use crate::watch::{Watch, handle_of, zoowarden_watch};
 /// answered, and zoowarden_error_text() tells of it. `answer` is never NULL, and gone when the
 /// function returns; its fields are zero if there is nothing to tell.
 pub type zoowarden_completion = Option<
-    unsafe extern "C" fn(
-        code: zoowarden_code,
-        answer: *const zoowarden_answer,
-        user: *mut c_void,
-    ),
+    unsafe extern "C" fn(code: zoowarden_code, answer: *const zoowarden_answer, user: *mut c_void),
 >;
 
 /// One thread waits for one value.
@@ -83,7 +79,10 @@ impl<T> Waiter<T> {
                 },
             };
             slot = match rest {
-                None => self.changed.wait(slot).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .changed
+                    .wait(slot)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(rest) => {
                     let woken = self.changed.wait_timeout(slot, rest);
                     woken.unwrap_or_else(PoisonError::into_inner).0
@@ -97,7 +96,10 @@ impl<T> Waiter<T> {
 pub(crate) fn client(handle: zoowarden_client) -> Result<Arc<Open>, Failure> {
     let open = CLIENTS.get(handle.id)?;
     if open.is_closing() {
-        return Err(Failure::refused(Code::Closing, "the client is being closed"));
+        return Err(Failure::refused(
+            Code::Closing,
+            "the client is being closed",
+        ));
     }
     Ok(open)
 }
@@ -151,12 +153,28 @@ impl Open {
         answer: *mut *mut zoowarden_answer,
     ) -> Result<(), Failure> {
         // SAFETY: as promised by the caller.
+        unsafe { self.wait_from(Root::Chroot, request, watch, timeout_ms, answer) }
+    }
+
+    /// As [`Open::wait`], for a path that begins at `root`.
+    ///
+    /// # Safety
+    /// As for [`Open::wait`].
+    pub(crate) unsafe fn wait_from(
+        &self,
+        root: Root,
+        request: Request<'_>,
+        watch: Option<Arc<Watch>>,
+        timeout_ms: u32,
+        answer: *mut *mut zoowarden_answer,
+    ) -> Result<(), Failure> {
+        // SAFETY: as promised by the caller.
         let answer = unsafe { Place::optional(answer) };
         answer.put(std::ptr::null_mut());
         let patience = Patience::new(timeout_ms, self.timeout_ms);
         let waiter = Waiter::new();
         let told = Arc::clone(&waiter);
-        self.submit(request, watch, move |reply, watch| {
+        self.submit(root, request, watch, move |reply, watch| {
             if told.finish(reply).is_err()
                 && let Some(watch) = watch
             {
@@ -177,6 +195,18 @@ impl Open {
         function: zoowarden_completion,
         user: *mut c_void,
     ) -> Result<(), Failure> {
+        self.start_from(Root::Chroot, request, watch, function, user)
+    }
+
+    /// As [`Open::start`], for a path that begins at `root`.
+    pub(crate) fn start_from(
+        &self,
+        root: Root,
+        request: Request<'_>,
+        watch: Option<Arc<Watch>>,
+        function: zoowarden_completion,
+        user: *mut c_void,
+    ) -> Result<(), Failure> {
         let done = match self.completion(function, user) {
             Ok(done) => done,
             Err(failure) => {
@@ -186,12 +216,13 @@ impl Open {
                 return Err(failure);
             }
         };
-        self.submit(request, watch, move |reply, _| done.tell(reply));
+        self.submit(root, request, watch, move |reply, _| done.tell(reply));
         Ok(())
     }
 
     fn submit(
         &self,
+        root: Root,
         request: Request<'_>,
         watch: Option<Arc<Watch>>,
         done: impl FnOnce(Reply, Option<&Arc<Watch>>) + Send + 'static,
@@ -199,7 +230,7 @@ impl Open {
         let is_exists = matches!(request, Request::Exists { .. });
         let sink = watch.as_ref().map(Watch::sink);
         let kept = watch.clone();
-        let id = self.client.submit(request, sink, move |result| {
+        let id = self.client.submit_from(root, request, sink, move |result| {
             let reply = settle(result, kept.as_ref(), is_exists);
             done(reply, kept.as_ref());
         });

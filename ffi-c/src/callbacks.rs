@@ -3,8 +3,9 @@
 //! Two ways to run them, chosen when the client is opened: a thread of the client's own, or the
 //! program's loop, which watches a descriptor and calls `zoowarden_client_dispatch`.
 //!
-//! Invariants: only the holder of `running` runs callbacks, so they never overlap; `Closed` is the
-//! last delivery that is run; no lock but `running` is held while a callback runs; a thread that is
+//! Invariants: only the holder of `running` runs callbacks, so they never overlap; every call that was
+//! admitted has had its callback before the client counts as closed, and nothing runs after that; no
+//! lock but `running` is held while a callback runs; a thread that is
 //! inside any callback never waits for callbacks, so callbacks that close each other's clients do
 //! not wait in a circle.
 
@@ -14,7 +15,7 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use zoowarden::bridge::Bridge;
@@ -31,6 +32,9 @@ pub(crate) const CALLS_WAITING_MAX: usize = 1 << 16;
 
 /// Callbacks taken from the queue at a time.
 const BATCH: usize = 256;
+
+/// How long a thread that waits for a descriptor looks away: another one may have read it.
+const GLANCE_MS: i32 = 10;
 
 /// A pointer of C's that is only handed back.
 #[derive(Clone, Copy)]
@@ -66,15 +70,24 @@ impl Completion {
 /// Something to run.
 pub(crate) enum Delivery {
     /// An asynchronous call is done.
-    Done { completion: Completion, reply: Reply },
+    Done {
+        completion: Completion,
+        reply: Reply,
+    },
     /// The client's state has changed.
     State(State),
     /// A watch has fired.
-    Event { watch: Arc<Watch>, event: WatchEvent },
+    Event {
+        watch: Arc<Watch>,
+        event: WatchEvent,
+    },
     /// A watch has ended.
     Ended(Arc<Watch>),
     /// The session is closed: everything ends here.
-    Closed { completion: Option<Completion>, reply: Reply },
+    Closed {
+        completion: Option<Completion>,
+        reply: Reply,
+    },
 }
 
 /// How whoever runs callbacks is woken.
@@ -108,8 +121,8 @@ impl Bell {
         }
     }
 
-    /// Takes the ring back before the queue is looked at.
-    fn silence(&self) {
+    /// Waits until it rings; may come back without.
+    fn wait(&self) {
         match self {
             Bell::Thread { rung, changed } => {
                 let mut rung = lock(rung);
@@ -118,10 +131,23 @@ impl Bell {
                 }
                 *rung = false;
             }
-            // Fails when it was not rung.
             Bell::Descriptor(file) => {
-                let _ = { file }.read(&mut [0; 8]);
+                let mut polled = libc::pollfd {
+                    fd: file.as_raw_fd(),
+                    events: libc::POLLIN,
+                    revents: 0,
+                };
+                // SAFETY: one element, on this stack. Whatever it answers, the caller looks again.
+                unsafe { libc::poll(&raw mut polled, 1, GLANCE_MS) };
             }
+        }
+    }
+
+    /// Takes the ring back before the queue is looked at.
+    fn silence(&self) {
+        if let Bell::Descriptor(file) = self {
+            // Fails when it was not rung.
+            let _ = { file }.read(&mut [0; 8]);
         }
     }
 }
@@ -142,10 +168,25 @@ pub(crate) fn is_inside_callback() -> bool {
 
 /// Whether callbacks were run.
 pub(crate) enum Ran {
-    /// So many; true if more wait.
-    Some(usize, bool),
+    /// So many. If more wait, the bell has been rung again.
+    Some(usize),
     /// None: somebody runs them now.
     Busy,
+}
+
+/// The asynchronous calls of a client.
+struct Calls {
+    /// Admitted, and their callback not yet run.
+    waiting: usize,
+    end: End,
+}
+
+/// How far the end of a client is.
+enum End {
+    Open,
+    /// It is told once no call waits.
+    Due(Option<Completion>, Reply),
+    Told,
 }
 
 pub(crate) struct Callbacks {
@@ -157,7 +198,7 @@ pub(crate) struct Callbacks {
     observer: Option<(zoowarden_state_fn, User)>,
     /// The state that the observer was told last.
     told: Mutex<Option<State>>,
-    calls_waiting: AtomicUsize,
+    calls: Mutex<Calls>,
     watches: Mutex<HashMap<u64, Arc<Watch>>>,
     closing: AtomicBool,
     closed: AtomicBool,
@@ -186,7 +227,10 @@ impl Callbacks {
             running: Mutex::new(Vec::new()),
             observer,
             told: Mutex::new(None),
-            calls_waiting: AtomicUsize::new(0),
+            calls: Mutex::new(Calls {
+                waiting: 0,
+                end: End::Open,
+            }),
             watches: Mutex::new(HashMap::new()),
             closing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -203,11 +247,15 @@ impl Callbacks {
 
     /// Room for one more asynchronous call, or ThrottledOp.
     pub(crate) fn admit(&self) -> Result<(), Failure> {
-        if self.calls_waiting.fetch_add(1, Ordering::Relaxed) >= CALLS_WAITING_MAX {
-            self.calls_waiting.fetch_sub(1, Ordering::Relaxed);
+        let mut calls = lock(&self.calls);
+        if !matches!(calls.end, End::Open) {
+            return Err(Failure::refused(Code::Closing, "the client was closed"));
+        }
+        if calls.waiting >= CALLS_WAITING_MAX {
             let text = format!("{CALLS_WAITING_MAX} calls wait for their callbacks; let some run");
             return Err(Failure::refused(Code::ThrottledOp, text));
         }
+        calls.waiting += 1;
         Ok(())
     }
 
@@ -232,32 +280,28 @@ impl Callbacks {
     /// The thread's life: run what comes until the client is closed.
     pub(crate) fn run_until_closed(&self) {
         while !self.closed.load(Ordering::SeqCst) {
-            self.bell.silence();
-            while let Ran::Some(_, true) = self.run(BATCH) {}
+            self.bell.wait();
+            self.run(BATCH);
         }
     }
 
     /// What `zoowarden_client_dispatch` does: at most `max`, on this thread.
     pub(crate) fn dispatch(&self, max: usize) -> Ran {
-        self.bell.silence();
-        let ran = self.run(max);
-        if let Ran::Some(_, true) = ran {
-            self.bell.ring();
-        }
-        ran
+        self.run(max)
     }
 
     /// After [`Callbacks::push_closed`]: sees to it that everything is run. Inside a callback it may
     /// be left to whoever is running callbacks now.
     pub(crate) fn finish(&self) {
+        if is_inside_callback() {
+            self.run(BATCH);
+            return;
+        }
+        let mut running = lock(&self.running);
         while !self.closed.load(Ordering::SeqCst) {
-            if is_inside_callback() {
-                if let Ran::Busy = self.run(BATCH) {
-                    return;
-                }
-            } else {
-                let running = self.running.lock();
-                self.run_held(&mut running.unwrap_or_else(PoisonError::into_inner), BATCH);
+            self.run_held(&mut running, BATCH);
+            if !self.closed.load(Ordering::SeqCst) {
+                self.bell.wait();
             }
         }
     }
@@ -271,20 +315,21 @@ impl Callbacks {
                 Ok(held) => held,
                 Err(TryLockError::Poisoned(held)) => held.into_inner(),
                 Err(TryLockError::WouldBlock) if count == 0 => return Ran::Busy,
-                Err(TryLockError::WouldBlock) => return Ran::Some(count, false),
+                Err(TryLockError::WouldBlock) => return Ran::Some(count),
             };
-            let (ran, more) = self.run_held(&mut held, max);
+            count += self.run_held(&mut held, max);
             drop(held);
-            count += ran;
             let must_end = self.closing.load(Ordering::SeqCst);
             if !must_end || self.closed.load(Ordering::SeqCst) {
-                return Ran::Some(count, more);
+                return Ran::Some(count);
             }
+            self.bell.wait();
         }
     }
 
-    fn run_held(&self, taken: &mut Vec<Delivery>, max: usize) -> (usize, bool) {
-        let more = self.queue.drain(max, taken);
+    fn run_held(&self, taken: &mut Vec<Delivery>, max: usize) -> usize {
+        self.bell.silence();
+        self.queue.drain(max, taken);
         let count = taken.len();
         INSIDE.with(|inside| inside.set(inside.get() + 1));
         for delivery in taken.drain(..) {
@@ -293,19 +338,39 @@ impl Callbacks {
             }
         }
         INSIDE.with(|inside| inside.set(inside.get() - 1));
-        (count, more)
+        count
     }
 
     fn deliver(&self, delivery: Delivery) {
         match delivery {
             Delivery::Done { completion, reply } => {
-                self.calls_waiting.fetch_sub(1, Ordering::Relaxed);
                 completion.call(reply);
+                self.call_done();
             }
             Delivery::State(state) => self.tell_state(state),
             Delivery::Event { watch, event } => watch.deliver(&event),
             Delivery::Ended(watch) => watch.deliver_end(),
-            Delivery::Closed { completion, reply } => self.close(completion, reply),
+            Delivery::Closed { completion, reply } => {
+                let mut calls = lock(&self.calls);
+                calls.end = End::Due(completion, reply);
+                self.close_if_due(calls);
+            }
+        }
+    }
+
+    fn call_done(&self) {
+        let mut calls = lock(&self.calls);
+        calls.waiting -= 1;
+        self.close_if_due(calls);
+    }
+
+    fn close_if_due(&self, mut calls: MutexGuard<'_, Calls>) {
+        if calls.waiting > 0 || !matches!(calls.end, End::Due(..)) {
+            return;
+        }
+        if let End::Due(completion, reply) = std::mem::replace(&mut calls.end, End::Told) {
+            drop(calls);
+            self.close(completion, reply);
         }
     }
 
@@ -323,7 +388,10 @@ impl Callbacks {
     }
 
     fn close(&self, completion: Option<Completion>, reply: Reply) {
-        let watches: Vec<_> = lock(&self.watches).drain().map(|(_, watch)| watch).collect();
+        let watches: Vec<_> = lock(&self.watches)
+            .drain()
+            .map(|(_, watch)| watch)
+            .collect();
         for watch in watches {
             watch.deliver_end();
         }
@@ -337,4 +405,3 @@ impl Callbacks {
         let _ = CLIENTS.remove(self.client.id);
     }
 }
-

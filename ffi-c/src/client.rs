@@ -6,7 +6,6 @@
 #![allow(non_camel_case_types, reason = "the names are C's")]
 
 use std::ffi::{c_char, c_void};
-use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,14 +15,12 @@ use zoowarden::client::{Answer, Client, ClientConfig, Code, State};
 
 use crate::answer::Reply;
 use crate::call::{client, zoowarden_completion};
-use crate::callbacks::{
-    Callbacks, Completion, Delivery, Ran, User, is_inside_callback,
-};
+use crate::callbacks::{Callbacks, Completion, Delivery, Ran, User, is_inside_callback};
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
 use crate::input::{Place, put_text, text};
-use crate::options::{ClientOptions, OPTIONS, zoowarden_options};
+use crate::options::{ClientOptions, hosts_of, options_of, zoowarden_options};
 use crate::signals::spawn_without_signals;
 use crate::watch::zoowarden_watch;
 
@@ -149,7 +146,7 @@ pub unsafe extern "C" fn zoowarden_client_open(
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(client, "client") }?;
-        let options = OPTIONS.of(options)?;
+        let options = options_of(options)?;
         place.put(open(&options)?);
         Ok(())
     })
@@ -168,8 +165,7 @@ pub unsafe extern "C" fn zoowarden_connect(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let (place, hosts) =
-            unsafe { (Place::required(client, "client")?, text(hosts, "hosts")?) };
+        let (place, hosts) = unsafe { (Place::required(client, "client")?, text(hosts, "hosts")?) };
         let mut options = ClientOptions::default();
         options.set_hosts(hosts)?;
         let handle = open(&options)?;
@@ -219,7 +215,10 @@ pub unsafe extern "C" fn zoowarden_client_wait_connected_async(
 fn begin_to_close(client: zoowarden_client) -> Result<Arc<Open>, Failure> {
     let open = CLIENTS.get(client.id)?;
     if open.closing.swap(true, Ordering::SeqCst) {
-        return Err(Failure::refused(Code::Closing, "the client is being closed"));
+        return Err(Failure::refused(
+            Code::Closing,
+            "the client is being closed",
+        ));
     }
     Ok(open)
 }
@@ -229,7 +228,11 @@ fn close(handle: zoowarden_client) -> Result<(), Failure> {
     runtime().block_on(open.client.close());
     let reply = Reply::answered(Answer::Done, zoowarden_watch::NONE);
     open.callbacks.push_closed(None, reply);
-    let thread = open.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let thread = open
+        .thread
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     match thread {
         None => open.callbacks.finish(),
         // Our own thread would wait for itself; another client's might, in a circle.
@@ -267,8 +270,9 @@ pub unsafe extern "C" fn zoowarden_client_close_async(
             function: completion,
             user: User(user),
         };
-        // A session that could not be closed in time ends by itself; the client is closed anyway.
-        open.client.close_with(move |_| {
+        let closing = open.client.clone();
+        runtime().spawn(async move {
+            closing.close().await;
             let reply = Reply::answered(Answer::Done, zoowarden_watch::NONE);
             callbacks.push_closed(Some(completion), reply);
         });
@@ -372,7 +376,7 @@ pub unsafe extern "C" fn zoowarden_client_set_hosts(
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
         let hosts = unsafe { text(hosts, "hosts") }?;
-        open.client.set_hosts(hosts.parse()?);
+        open.client.set_hosts(hosts_of(hosts)?);
         Ok(())
     })
 }
@@ -390,7 +394,7 @@ pub unsafe extern "C" fn zoowarden_client_descriptor(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let place = unsafe { Place::required::<RawFd>(descriptor, "descriptor") }?;
+        let place = unsafe { Place::required(descriptor, "descriptor") }?;
         let open = CLIENTS.get(client.id)?;
         place.put(open.callbacks.descriptor().ok_or_else(has_thread)?);
         Ok(())
@@ -421,8 +425,11 @@ pub unsafe extern "C" fn zoowarden_client_dispatch(
         place.put(0);
         let open = CLIENTS.get(client.id)?;
         open.callbacks.descriptor().ok_or_else(has_thread)?;
-        match open.callbacks.dispatch(if max == 0 { usize::MAX } else { max }) {
-            Ran::Some(ran, _) => {
+        match open
+            .callbacks
+            .dispatch(if max == 0 { usize::MAX } else { max })
+        {
+            Ran::Some(ran) => {
                 place.put(ran);
                 Ok(())
             }

@@ -155,7 +155,9 @@ pub enum zoowarden_code {
 /// never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn zoowarden_code_name(code: i32) -> *const c_char {
-    zoowarden_code::name(code).unwrap_or(c"unknown code").as_ptr()
+    zoowarden_code::name(code)
+        .unwrap_or(c"unknown code")
+        .as_ptr()
 }
 
 #[cfg(test)]

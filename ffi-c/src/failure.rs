@@ -130,7 +130,9 @@ fn refuse_after_fork() -> Result<(), Failure> {
 
 /// Runs the body of an entry: what it refuses and what it panics with become codes.
 pub(crate) fn guard(body: impl FnOnce() -> Result<(), Failure>) -> zoowarden_code {
-    let outcome = catch_unwind(AssertUnwindSafe(|| refuse_after_fork().and_then(|()| body())));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        refuse_after_fork().and_then(|()| body())
+    }));
     match outcome {
         Ok(Ok(())) => zoowarden_code::ZOOWARDEN_OK,
         Ok(Err(failure)) => tell(&failure),
@@ -155,7 +157,10 @@ pub extern "C" fn zoowarden_error_path() -> *const c_char {
         let last = last.borrow();
         last.as_ref()?.path.as_ref().map(|path| path.as_ptr())
     };
-    LAST.try_with(path).ok().flatten().unwrap_or(std::ptr::null())
+    LAST.try_with(path)
+        .ok()
+        .flatten()
+        .unwrap_or(std::ptr::null())
 }
 
 /// Whether the failure of zoowarden_error_text() is known to have changed nothing on the servers.
@@ -164,7 +169,9 @@ pub extern "C" fn zoowarden_error_path() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn zoowarden_error_nothing_changed() -> bool {
     let told = |last: &RefCell<Option<Last>>| {
-        last.borrow().as_ref().is_none_or(|last| last.nothing_changed)
+        last.borrow()
+            .as_ref()
+            .is_none_or(|last| last.nothing_changed)
     };
     LAST.try_with(told).unwrap_or(false)
 }

@@ -128,7 +128,9 @@ impl<T> Table<T> {
         let index = (handle & ((1 << SLOT_BITS) - 1)) as usize;
         let noun = self.noun;
         if handle == 0 {
-            return Err(Failure::bad_arguments(format!("the {noun} is a handle of zeros")));
+            return Err(Failure::bad_arguments(format!(
+                "the {noun} is a handle of zeros"
+            )));
         }
         let slot = slots.all.get(index);
         match slot {

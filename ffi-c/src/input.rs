@@ -79,7 +79,9 @@ pub(crate) unsafe fn data<'a>(
     length: usize,
 ) -> Result<Option<&'a [u8]>, Failure> {
     if i32::try_from(length).is_err() {
-        return Err(Failure::bad_arguments(format!("{length} bytes of data are too many")));
+        return Err(Failure::bad_arguments(format!(
+            "{length} bytes of data are too many"
+        )));
     }
     // SAFETY: as promised by the caller.
     let bytes = unsafe { elements(pointer.cast::<u8>(), length, "data") }?;
@@ -183,7 +185,11 @@ impl Patience {
     /// Zero stands for `usual_ms`.
     pub(crate) fn new(timeout_ms: u32, usual_ms: u32) -> Patience {
         Patience {
-            timeout_ms: if timeout_ms == 0 { usual_ms } else { timeout_ms },
+            timeout_ms: if timeout_ms == 0 {
+                usual_ms
+            } else {
+                timeout_ms
+            },
         }
     }
 

@@ -5,7 +5,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zoowarden::client::{ClientConfig, OnExpiry, SessionId};
+use zoowarden::client::{ClientConfig, ConnectString, ConnectStringError, OnExpiry, SessionId};
 
 use crate::callbacks::User;
 use crate::client::zoowarden_state_fn;
@@ -13,13 +13,9 @@ use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
 use crate::input::{Place, ZOOWARDEN_FOREVER, data, elements, text};
+use crate::node::{running, zoowarden_node};
 
 static TABLE: Table<Mutex<ClientOptions>> = Table::new(2, "set of client options");
-
-/// The options that were made by C.
-pub(crate) struct Options;
-
-pub(crate) const OPTIONS: Options = Options;
 
 /// How clients shall be opened. Freed with zoowarden_options_free(); may be used for many clients.
 #[repr(C)]
@@ -71,21 +67,26 @@ impl Default for ClientOptions {
 
 impl ClientOptions {
     pub(crate) fn set_hosts(&mut self, hosts: &str) -> Result<(), Failure> {
-        self.config.hosts = hosts.parse()?;
+        self.config.hosts = hosts_of(hosts)?;
         Ok(())
     }
 }
 
-impl Options {
-    /// A copy of the options of a handle; the defaults for zeros.
-    pub(crate) fn of(&self, options: zoowarden_options) -> Result<ClientOptions, Failure> {
-        if options.id == 0 {
-            return Ok(ClientOptions::default());
-        }
-        let options = TABLE.get(options.id)?;
-        let options = options.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(options.clone())
+/// A copy of the options of a handle; the defaults for zeros.
+pub(crate) fn options_of(options: zoowarden_options) -> Result<ClientOptions, Failure> {
+    if options.id == 0 {
+        return Ok(ClientOptions::default());
     }
+    let options = TABLE.get(options.id)?;
+    let options = options.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(options.clone())
+}
+
+/// Reads a connect string.
+pub(crate) fn hosts_of(hosts: &str) -> Result<ConnectString, Failure> {
+    hosts
+        .parse()
+        .map_err(|error: ConnectStringError| Failure::bad_arguments(error.to_string()))
 }
 
 fn change(
@@ -131,7 +132,9 @@ pub unsafe extern "C" fn zoowarden_options_hosts(
     hosts: *const c_char,
 ) -> zoowarden_code {
     // SAFETY: as promised by the caller.
-    change(options, |options| options.set_hosts(unsafe { text(hosts, "hosts") }?))
+    change(options, |options| {
+        options.set_hosts(unsafe { text(hosts, "hosts") }?)
+    })
 }
 
 /// The session timeout to ask for, in milliseconds: how long a session outlives the last word of its
@@ -156,7 +159,9 @@ pub extern "C" fn zoowarden_options_call_timeout(
 ) -> zoowarden_code {
     change(options, |options| {
         if timeout_ms == 0 {
-            return Err(Failure::bad_arguments("a timeout of 0 ms stands for itself"));
+            return Err(Failure::bad_arguments(
+                "a timeout of 0 ms stands for itself",
+            ));
         }
         options.timeout_ms = timeout_ms;
         Ok(())
@@ -284,5 +289,19 @@ pub extern "C" fn zoowarden_options_dispatch(
             }
         };
         Ok(())
+    })
+}
+
+/// Connects inside this process, to this node, whatever hosts are named: no port and no socket is
+/// used. The client sees a lost connection once the node is stopped.
+#[unsafe(no_mangle)]
+pub extern "C" fn zoowarden_options_node(
+    options: zoowarden_options,
+    node: zoowarden_node,
+) -> zoowarden_code {
+    change(options, |options| {
+        let node = running(node)?;
+        options.config.net = node.net();
+        options.set_hosts(&node.connect_string())
     })
 }

@@ -6,7 +6,8 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use zoowarden::client::{ReadOp, Request};
+use zoowarden::client::Request;
+use zoowarden::proto::ReadOp;
 
 use crate::answer::zoowarden_answer;
 use crate::call::{client, zoowarden_completion};
@@ -86,7 +87,10 @@ pub unsafe extern "C" fn zoowarden_get(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetData { path: unsafe { path_of(path) }?, watch: false };
+        let request = Request::GetData {
+            path: unsafe { path_of(path) }?,
+            watch: false,
+        };
         // SAFETY: as promised by the caller.
         let (open, watch) = unsafe { parts(client, watcher) }?;
         // SAFETY: as promised by the caller.
@@ -108,7 +112,10 @@ pub unsafe extern "C" fn zoowarden_get_async(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetData { path: unsafe { path_of(path) }?, watch: false };
+        let request = Request::GetData {
+            path: unsafe { path_of(path) }?,
+            watch: false,
+        };
         // SAFETY: as promised by the caller.
         let (open, watch) = unsafe { parts(client, watcher) }?;
         open.start(request, watch, completion, user)
@@ -131,7 +138,10 @@ pub unsafe extern "C" fn zoowarden_exists(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::Exists { path: unsafe { path_of(path) }?, watch: false };
+        let request = Request::Exists {
+            path: unsafe { path_of(path) }?,
+            watch: false,
+        };
         // SAFETY: as promised by the caller.
         let (open, watch) = unsafe { parts(client, watcher) }?;
         // SAFETY: as promised by the caller.
@@ -153,7 +163,10 @@ pub unsafe extern "C" fn zoowarden_exists_async(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::Exists { path: unsafe { path_of(path) }?, watch: false };
+        let request = Request::Exists {
+            path: unsafe { path_of(path) }?,
+            watch: false,
+        };
         // SAFETY: as promised by the caller.
         let (open, watch) = unsafe { parts(client, watcher) }?;
         open.start(request, watch, completion, user)
@@ -175,7 +188,10 @@ pub unsafe extern "C" fn zoowarden_get_children(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetChildren2 { path: unsafe { path_of(path) }?, watch: false };
+        let request = Request::GetChildren2 {
+            path: unsafe { path_of(path) }?,
+            watch: false,
+        };
         // SAFETY: as promised by the caller.
         let (open, watch) = unsafe { parts(client, watcher) }?;
         // SAFETY: as promised by the caller.
@@ -197,7 +213,10 @@ pub unsafe extern "C" fn zoowarden_get_children_async(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetChildren2 { path: unsafe { path_of(path) }?, watch: false };
+        let request = Request::GetChildren2 {
+            path: unsafe { path_of(path) }?,
+            watch: false,
+        };
         // SAFETY: as promised by the caller.
         let (open, watch) = unsafe { parts(client, watcher) }?;
         open.start(request, watch, completion, user)
@@ -217,7 +236,9 @@ pub unsafe extern "C" fn zoowarden_get_acl(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetAcl { path: unsafe { path_of(path) }? };
+        let request = Request::GetAcl {
+            path: unsafe { path_of(path) }?,
+        };
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
         unsafe { open.wait(request, None, timeout_ms, answer) }
@@ -237,7 +258,9 @@ pub unsafe extern "C" fn zoowarden_get_acl_async(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetAcl { path: unsafe { path_of(path) }? };
+        let request = Request::GetAcl {
+            path: unsafe { path_of(path) }?,
+        };
         let open = self::client(client)?;
         open.start(request, None, completion, user)
     })
@@ -256,7 +279,9 @@ pub unsafe extern "C" fn zoowarden_get_all_children_number(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetAllChildrenNumber { path: unsafe { path_of(path) }? };
+        let request = Request::GetAllChildrenNumber {
+            path: unsafe { path_of(path) }?,
+        };
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
         unsafe { open.wait(request, None, timeout_ms, answer) }
@@ -276,7 +301,9 @@ pub unsafe extern "C" fn zoowarden_get_all_children_number_async(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::GetAllChildrenNumber { path: unsafe { path_of(path) }? };
+        let request = Request::GetAllChildrenNumber {
+            path: unsafe { path_of(path) }?,
+        };
         let open = self::client(client)?;
         open.start(request, None, completion, user)
     })

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use zoowarden::client::{AddWatchMode, Answer, Request};
+use zoowarden::client::{AddWatchMode, Request, Root};
 
 use crate::answer::zoowarden_answer;
 use crate::call::{client, zoowarden_completion};
@@ -109,7 +109,9 @@ pub unsafe extern "C" fn zoowarden_sync(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::Sync { path: unsafe { text(path, "path") }?.into() };
+        let request = Request::Sync {
+            path: unsafe { text(path, "path") }?.into(),
+        };
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
         unsafe { open.wait(request, None, timeout_ms, answer) }
@@ -129,7 +131,9 @@ pub unsafe extern "C" fn zoowarden_sync_async(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::Sync { path: unsafe { text(path, "path") }?.into() };
+        let request = Request::Sync {
+            path: unsafe { text(path, "path") }?.into(),
+        };
         let open = self::client(client)?;
         open.start(request, None, completion, user)
     })
@@ -149,15 +153,20 @@ pub unsafe extern "C" fn zoowarden_add_auth(
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
     guard(|| {
+        // SAFETY: as promised by the caller.
+        let (scheme, bytes) = unsafe {
+            (
+                text(scheme, "scheme")?,
+                data(credentials, credentials_length)?,
+            )
+        };
+        let request = Request::Auth {
+            scheme: scheme.into(),
+            auth: bytes.unwrap_or_default(),
+        };
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
-        let (scheme, bytes) =
-            unsafe { (text(scheme, "scheme")?, data(credentials, credentials_length)?) };
-        let (scheme, bytes) = (scheme.to_owned(), bytes.unwrap_or_default().to_vec());
-        let own = open.client.clone();
-        let work = async move { own.add_auth(&scheme, &bytes).await.map(|()| Answer::Done) };
-        // SAFETY: as promised by the caller.
-        unsafe { open.wait_answer(work, timeout_ms, answer) }
+        unsafe { open.wait(request, None, timeout_ms, answer) }
     })
 }
 
@@ -175,14 +184,19 @@ pub unsafe extern "C" fn zoowarden_add_auth_async(
     user: *mut c_void,
 ) -> zoowarden_code {
     guard(|| {
-        let open = self::client(client)?;
         // SAFETY: as promised by the caller.
-        let (scheme, bytes) =
-            unsafe { (text(scheme, "scheme")?, data(credentials, credentials_length)?) };
-        let (scheme, bytes) = (scheme.to_owned(), bytes.unwrap_or_default().to_vec());
-        let own = open.client.clone();
-        let work = async move { own.add_auth(&scheme, &bytes).await.map(|()| Answer::Done) };
-        open.start_work(work, completion, user)
+        let (scheme, bytes) = unsafe {
+            (
+                text(scheme, "scheme")?,
+                data(credentials, credentials_length)?,
+            )
+        };
+        let request = Request::Auth {
+            scheme: scheme.into(),
+            auth: bytes.unwrap_or_default(),
+        };
+        let open = self::client(client)?;
+        open.start(request, None, completion, user)
     })
 }
 
@@ -221,39 +235,118 @@ pub unsafe extern "C" fn zoowarden_who_am_i_async(
     })
 }
 
-/// The ensemble's configuration, as text: `data`, `stat`.
+/// `/zookeeper/config` is at the root of the tree for every client.
+fn config() -> Request<'static> {
+    Request::GetData {
+        path: "/zookeeper/config".into(),
+        watch: false,
+    }
+}
+
+/// The ensemble's configuration as text, whatever the chroot: `data`, `stat`. With a watcher also a
+/// one-shot `watch` of it.
 ///
 /// # Safety
-/// `answer` is NULL or writable.
+/// `watcher` is NULL or points to one; `answer` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zoowarden_get_config(
     client: zoowarden_client,
+    watcher: *const zoowarden_watcher,
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
     guard(|| {
         let open = self::client(client)?;
-        let own = open.client.clone();
-        let work = async move { own.get_config().await.map(|(data, stat)| Answer::Data(Some(data), stat)) };
         // SAFETY: as promised by the caller.
-        unsafe { open.wait_answer(work, timeout_ms, answer) }
+        unsafe {
+            let watch = Watch::new(watcher, true, &open)?;
+            open.wait_from(Root::Tree, config(), watch, timeout_ms, answer)
+        }
     })
 }
 
 /// As zoowarden_get_config(), without waiting.
 ///
 /// # Safety
-/// `user` is what `completion` takes.
+/// `watcher` is NULL or points to one; `user` is what `completion` takes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zoowarden_get_config_async(
     client: zoowarden_client,
+    watcher: *const zoowarden_watcher,
     completion: zoowarden_completion,
     user: *mut c_void,
 ) -> zoowarden_code {
     guard(|| {
         let open = self::client(client)?;
-        let own = open.client.clone();
-        let work = async move { own.get_config().await.map(|(data, stat)| Answer::Data(Some(data), stat)) };
-        open.start_work(work, completion, user)
+        // SAFETY: as promised by the caller.
+        let watch = unsafe { Watch::new(watcher, true, &open) }?;
+        open.start_from(Root::Tree, config(), watch, completion, user)
+    })
+}
+
+/// # Safety
+/// The strings are null or live for `'a`.
+unsafe fn reconfig<'a>(
+    joining: *const c_char,
+    leaving: *const c_char,
+    members: *const c_char,
+    version: i64,
+) -> Result<Request<'a>, Failure> {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        Ok(Request::Reconfig {
+            joining: text_or_null(joining, "joining")?.map(Into::into),
+            leaving: text_or_null(leaving, "leaving")?.map(Into::into),
+            members: text_or_null(members, "members")?.map(Into::into),
+            config: version,
+        })
+    }
+}
+
+/// Changes the ensemble: servers that join ("server.4=..."), ids that leave ("2,3"), or all `members` at
+/// once; NULL for what is not meant. Only if the configuration has `version`, -1 for any. Gives the
+/// new configuration: `data`, `stat`.
+///
+/// # Safety
+/// The strings are NULL or strings; `answer` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zoowarden_reconfig(
+    client: zoowarden_client,
+    joining: *const c_char,
+    leaving: *const c_char,
+    members: *const c_char,
+    version: i64,
+    timeout_ms: u32,
+    answer: *mut *mut zoowarden_answer,
+) -> zoowarden_code {
+    guard(|| {
+        let open = self::client(client)?;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let request = reconfig(joining, leaving, members, version)?;
+            open.wait(request, None, timeout_ms, answer)
+        }
+    })
+}
+
+/// As zoowarden_reconfig(), without waiting.
+///
+/// # Safety
+/// The strings are NULL or strings; `user` is what `completion` takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zoowarden_reconfig_async(
+    client: zoowarden_client,
+    joining: *const c_char,
+    leaving: *const c_char,
+    members: *const c_char,
+    version: i64,
+    completion: zoowarden_completion,
+    user: *mut c_void,
+) -> zoowarden_code {
+    guard(|| {
+        let open = self::client(client)?;
+        // SAFETY: as promised by the caller.
+        let request = unsafe { reconfig(joining, leaving, members, version) }?;
+        open.start(request, None, completion, user)
     })
 }

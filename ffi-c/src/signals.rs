@@ -25,6 +25,9 @@ pub(crate) fn spawn_without_signals(
     // SAFETY: `before` was filled in above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
     spawned.map_err(|error| {
-        Failure::refused(Code::SystemError, format!("a thread for callbacks: {error}"))
+        Failure::refused(
+            Code::SystemError,
+            format!("a thread for callbacks: {error}"),
+        )
     })
 }

@@ -351,10 +351,12 @@ fn kind_of(kind: EventKind) -> zoowarden_event_kind {
 pub extern "C" fn zoowarden_watch_remove(watch: zoowarden_watch) -> zoowarden_code {
     guard(|| {
         let ended = || Failure::refused(Code::NoWatcher, "the watch has ended");
-        let watch = WATCHES.get(watch.id).map_err(|failure| match failure.code {
-            Code::Closing => ended(),
-            _ => failure,
-        })?;
+        let watch = WATCHES
+            .get(watch.id)
+            .map_err(|failure| match failure.code {
+                Code::Closing => ended(),
+                _ => failure,
+            })?;
         if watch.remove() { Ok(()) } else { Err(ended()) }
     })
 }

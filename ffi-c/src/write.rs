@@ -2,7 +2,8 @@
 
 use std::ffi::{c_char, c_void};
 
-use zoowarden::client::{Answer, Create, OpCode, Request};
+use zoowarden::client::{Answer, Request};
+use zoowarden::proto::{Create, OpCode};
 
 use crate::answer::{zoowarden_acl, zoowarden_answer};
 use crate::call::{client, zoowarden_completion};
@@ -77,11 +78,18 @@ pub(crate) unsafe fn create<'a>(
         }
     };
     if ttl.is_none() && ttl_ms != 0 {
-        return Err(Failure::bad_arguments("a TTL is given, and the mode has none"));
+        return Err(Failure::bad_arguments(
+            "a TTL is given, and the mode has none",
+        ));
     }
     // SAFETY: as promised by the caller.
-    let (path, data, acl) =
-        unsafe { (text(path, "path")?, data(bytes, length)?, acl(entries, count)?) };
+    let (path, data, acl) = unsafe {
+        (
+            text(path, "path")?,
+            data(bytes, length)?,
+            acl(entries, count)?,
+        )
+    };
     Ok(Create {
         op,
         path: path.into(),
@@ -216,7 +224,10 @@ pub unsafe extern "C" fn zoowarden_delete(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::Delete { path: unsafe { path_of(path) }?, version };
+        let request = Request::Delete {
+            path: unsafe { path_of(path) }?,
+            version,
+        };
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
         unsafe { open.wait(request, None, timeout_ms, answer) }
@@ -237,7 +248,10 @@ pub unsafe extern "C" fn zoowarden_delete_async(
 ) -> zoowarden_code {
     guard(|| {
         // SAFETY: as promised by the caller.
-        let request = Request::Delete { path: unsafe { path_of(path) }?, version };
+        let request = Request::Delete {
+            path: unsafe { path_of(path) }?,
+            version,
+        };
         let open = self::client(client)?;
         open.start(request, None, completion, user)
     })
@@ -362,7 +376,7 @@ pub unsafe extern "C" fn zoowarden_delete_recursive(
         // SAFETY: as promised by the caller.
         let path = unsafe { text(path, "path") }?.to_owned();
         let own = open.client.clone();
-        let work = async move { own.delete_recursive(&path).await.map(|()| Answer::Done) };
+        let work = async move { own.delete_recursive(&path).await.map(|_| Answer::Done) };
         // SAFETY: as promised by the caller.
         unsafe { open.wait_answer(work, timeout_ms, answer) }
     })
@@ -384,7 +398,7 @@ pub unsafe extern "C" fn zoowarden_delete_recursive_async(
         // SAFETY: as promised by the caller.
         let path = unsafe { text(path, "path") }?.to_owned();
         let own = open.client.clone();
-        let work = async move { own.delete_recursive(&path).await.map(|()| Answer::Done) };
+        let work = async move { own.delete_recursive(&path).await.map(|_| Answer::Done) };
         open.start_work(work, completion, user)
     })
 }

@@ -49,6 +49,30 @@ pub(crate) const COMPILER: Tool = Tool {
     bring: "apt-get install gcc libc6-dev",
 };
 
+pub(crate) const CPP_COMPILER: Tool = Tool {
+    name: "a C++ compiler",
+    is_there: || answers("c++", &["--version"]),
+    bring: "apt-get install g++",
+};
+
+pub(crate) const VALGRIND: Tool = Tool {
+    name: "valgrind",
+    is_there: || answers("valgrind", &["--version"]),
+    bring: "apt-get install valgrind",
+};
+
+pub(crate) const PKG_CONFIG: Tool = Tool {
+    name: "pkg-config",
+    is_there: || answers("pkg-config", &["--version"]),
+    bring: "apt-get install pkg-config",
+};
+
+pub(crate) const CMAKE: Tool = Tool {
+    name: "CMake",
+    is_there: || answers("cmake", &["--version"]),
+    bring: "apt-get install cmake make",
+};
+
 pub(crate) const LIBZOOKEEPER: Tool = Tool {
     name: "libzookeeper_mt",
     is_there: || std::path::Path::new("/usr/include/zookeeper/zookeeper.h").exists(),
