@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 {
     zoowarden_node node = {0};
     zoowarden_options options = {0};
-    zoowarden_create_options numbered = {0};
+    zoowarden_create_options numbered = {ZOOWARDEN_EPHEMERAL_SEQUENTIAL, 0, NULL, 0};
     int32_t descriptor = -1;
 
     zoowarden_options_new(&options);
@@ -50,7 +50,6 @@ int main(int argc, char **argv)
     zoowarden_client_descriptor(client, &descriptor);
 
     /* Sent as soon as the client is connected, all in one go. */
-    numbered.mode = ZOOWARDEN_EPHEMERAL_SEQUENTIAL;
     for (int i = 0; i < ZNODES; i++)
         zoowarden_create_async(client, "/task-", NULL, 0, &numbered, on_created, NULL);
 

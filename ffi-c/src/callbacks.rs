@@ -74,6 +74,10 @@ pub(crate) enum Delivery {
         completion: Completion,
         reply: Reply,
     },
+    /// As [`Delivery::Done`], of a call with a callback of another form.
+    Run(Box<dyn FnOnce() + Send>),
+    /// Something that was asked for, and that nothing waits for.
+    Tell(Box<dyn FnOnce() + Send>),
     /// The client's state has changed.
     State(State),
     /// A watch has fired.
@@ -347,6 +351,11 @@ impl Callbacks {
                 completion.call(reply);
                 self.call_done();
             }
+            Delivery::Run(run) => {
+                run();
+                self.call_done();
+            }
+            Delivery::Tell(run) => run(),
             Delivery::State(state) => self.tell_state(state),
             Delivery::Event { watch, event } => watch.deliver(&event),
             Delivery::Ended(watch) => watch.deliver_end(),

@@ -152,6 +152,17 @@ pub unsafe extern "C" fn zoowarden_client_open(
     })
 }
 
+fn wait_connected(open: &Open, timeout_ms: u32) -> Result<(), Failure> {
+    let connected = open.wait_for(open.client.connected(), timeout_ms);
+    connected.map_err(|failure| match failure.code {
+        Code::OperationTimeout => Failure::refused(
+            failure.code,
+            "no server serves this client yet; are they running, and are the hosts right?",
+        ),
+        _ => failure,
+    })
+}
+
 /// Opens a client of `hosts` ("a:2181,b:2181/chroot") with the defaults and waits until it is
 /// connected, `timeout_ms` at most (0: as long as it takes). If that fails there is no client to close.
 ///
@@ -170,7 +181,7 @@ pub unsafe extern "C" fn zoowarden_connect(
         options.set_hosts(hosts)?;
         let handle = open(&options)?;
         let open = CLIENTS.get(handle.id)?;
-        let connected = open.wait_for(open.client.connected(), timeout_ms);
+        let connected = wait_connected(&open, timeout_ms);
         match connected {
             Ok(()) => place.put(handle),
             // The failure to connect is what matters.
@@ -190,7 +201,7 @@ pub extern "C" fn zoowarden_client_wait_connected(
 ) -> zoowarden_code {
     guard(|| {
         let open = self::client(client)?;
-        open.wait_for(open.client.connected(), timeout_ms)
+        wait_connected(&open, timeout_ms)
     })
 }
 

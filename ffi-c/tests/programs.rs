@@ -40,6 +40,11 @@ fn sessions_expire_move_and_are_renewed() {
 }
 
 #[test]
+fn a_node_keeps_its_data_and_says_why_it_does_not_start() {
+    run_test("nodes", &[]);
+}
+
+#[test]
 fn a_thousand_clients_and_nodes_leave_nothing_behind() {
     let program = compile("tests/c/leaks.c", C99, Library::Shared);
     println!("{}", run(&program, &[]));

@@ -103,7 +103,7 @@ int main(void)
     CHECK_OK(zoowarden_add_watch(client, "/a", ZOOWARDEN_WATCH_PERSISTENT, &watcher, 0, NULL));
     CHECK_OK(zoowarden_client_close_async(client, on_closed, NULL));
     while (!closed)
-        turn(descriptor, 1);
+        turn(descriptor, 0);
     CHECK_CODE(ZOOWARDEN_CLOSING, zoowarden_client_close(client));
 
     zoowarden_client threaded = connect_to(node);
