@@ -32,8 +32,8 @@ pub struct zoowarden_node {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct zoowarden_node_options {
-    /// The text of a zoo.cfg with everything that has no field here, members of an ensemble for
-    /// example; NULL for none. What is given below comes before it.
+    /// The text of a whole zoo.cfg (dataDir and clientPort too), for everything that has no field
+    /// here, members of an ensemble for example; NULL for none. What is given below comes before it.
     pub zoo_cfg: *const c_char,
     /// This server's number among the members in `zoo_cfg`; 0 for a single server.
     pub my_id: u8,

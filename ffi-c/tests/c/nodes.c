@@ -17,7 +17,7 @@ static void keeps_data(const char *folder)
     zoowarden_answer *answer = NULL;
     bool leads = false;
     char hosts[64];
-    options.zoo_cfg = "dataDir=/nowhere\nextendedTypesEnabled=true\nadmin.enableServer=false\n";
+    options.zoo_cfg = "dataDir=/nowhere\nclientPort=2181\nextendedTypesEnabled=true\nadmin.enableServer=false\n";
     options.data_dir = folder;
     options.client_address = "127.0.0.1:0";
     options.tick_ms = 250;

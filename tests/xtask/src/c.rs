@@ -10,12 +10,13 @@ use super::report::Outcome;
 use super::tools;
 
 /// The C tests, and how often the one of leaks goes round under valgrind.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     "operations",
     "watches",
     "abuse",
     "loop",
     "sessions",
+    "nodes",
     "leaks",
 ];
 const LEAK_ROUNDS: &str = "20";
