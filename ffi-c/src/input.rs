@@ -88,14 +88,15 @@ pub(crate) unsafe fn data<'a>(
     Ok((!pointer.is_null()).then_some(bytes))
 }
 
-/// An access control list; none at all is `world:anyone:cdrwa`.
+/// An access control list; a null pointer is `world:anyone:cdrwa`. An empty one is taken as it is, for
+/// the server to refuse.
 ///
 /// # Safety
 /// As for [`elements`], and every scheme and id is null or a string.
 pub(crate) unsafe fn acl(pointer: *const zoowarden_acl, count: usize) -> Result<Vec<Acl>, Failure> {
     // SAFETY: as promised by the caller.
     let entries = unsafe { elements(pointer, count, "acl") }?;
-    if entries.is_empty() {
+    if pointer.is_null() {
         return Ok(vec![Acl::open()]);
     }
     let entry = |entry: &zoowarden_acl| {

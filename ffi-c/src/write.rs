@@ -258,7 +258,7 @@ pub unsafe extern "C" fn zoowarden_delete_async(
 }
 
 /// Sets the access control list of a znode whose `aversion` is `version`, or ZOOWARDEN_ANY_VERSION: its
-/// `stat`. An empty list stands for everybody everything.
+/// `stat`. NULL with count 0 stands for everybody everything.
 ///
 /// # Safety
 /// `path` is a string, `acl` has `acl_count` entries with strings; `answer` is NULL or writable.
