@@ -4,7 +4,11 @@
 
 pub mod proto;
 
-#[cfg(feature = "server")]
+#[cfg(feature = "client")]
+pub mod bridge;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(any(feature = "client", feature = "server"))]
 pub mod environment;
 #[cfg(feature = "server")]
 pub mod node;
@@ -24,3 +28,9 @@ pub mod testing;
 pub mod tree;
 #[cfg(feature = "server")]
 mod watch;
+
+#[cfg(feature = "client")]
+pub use client::{
+    Client, ClientConfig, ConnectString, CreateMode, CreateOptions, Created, Error, State, Version,
+    WatchEvent, Watcher,
+};
