@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(all(feature = "client", feature = "server"))]
+pub mod client;
 pub mod proto;
 
 #[cfg(feature = "server")]
