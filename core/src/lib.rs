@@ -2,14 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(all(feature = "client", feature = "server"))]
-pub mod client;
 pub mod proto;
 
-#[cfg(feature = "server")]
+#[cfg(feature = "client")]
+pub mod bridge;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(any(feature = "client", feature = "server"))]
 pub mod environment;
 #[cfg(feature = "server")]
 mod raft;
+#[cfg(feature = "client")]
+pub mod recipes;
 #[cfg(feature = "server")]
 mod replica;
 #[cfg(feature = "server")]
@@ -22,3 +26,9 @@ pub mod storage;
 pub mod tree;
 #[cfg(feature = "server")]
 mod watch;
+
+#[cfg(feature = "client")]
+pub use client::{
+    Client, ClientConfig, ConnectString, CreateMode, CreateOptions, Created, Error, State, Version,
+    WatchEvent, Watcher,
+};
