@@ -30,6 +30,8 @@ mod session;
 #[cfg(test)]
 mod session_test;
 mod tls;
+#[cfg(test)]
+mod tls_test;
 mod transaction;
 mod watcher;
 mod watches;

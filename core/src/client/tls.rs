@@ -337,7 +337,3 @@ impl ServerCertVerifier for Lenient {
             .supported_schemes()
     }
 }
-
-#[cfg(test)]
-#[path = "tls_test.rs"]
-mod tests;

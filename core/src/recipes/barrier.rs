@@ -1,7 +1,7 @@
 //! The barrier.
 
-use crate::client::{Client, Code, CreateOptions, Error, ReadOptions, Version};
-use crate::recipes::within::{Within, passes};
+use crate::client::{Client, Code, CreateOptions, Error, ReadOptions};
+use crate::recipes::within::Within;
 
 /// A barrier that is there or not; many wait until it is not. It outlives whoever set it.
 #[derive(Clone, Debug)]
@@ -39,19 +39,8 @@ impl Barrier {
         let Some(met) = within.steady(look).await? else {
             return Ok(false);
         };
-        loop {
-            match self.client.delete(&self.path, Version::Any).await {
-                Err(error) if error.code() == Code::NoNode => return Ok(true),
-                Err(error) if passes(&error) => {
-                    within.again(&error).await?;
-                    let now = within.steady(look).await?;
-                    if now.is_none_or(|now| now.czxid != met.czxid) {
-                        return Ok(true);
-                    }
-                }
-                answer => return answer.map(|()| true),
-            }
-        }
+        within.remove_that(&self.path, met.czxid).await?;
+        Ok(true)
     }
 
     /// Waits until it is not there. Waits through lost connections; `SessionExpired` if the session

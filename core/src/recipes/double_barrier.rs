@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::client::{Client, Code, CreateMode, CreateOptions, Error, Stat, Version};
+use crate::client::{Client, CreateMode, CreateOptions, Error, Stat};
 use crate::recipes::holding::Holding;
 use crate::recipes::line::Options;
 use crate::recipes::names::{join, unique};
@@ -118,19 +118,17 @@ impl Inside {
         let own = self.holding.path().rsplit('/').next().unwrap_or_default();
         let met = members(&self.within, &self.barrier.path).await?;
         loop {
-            // The others of this round: ids are never used twice.
             let now = members(&self.within, &self.barrier.path).await?;
-            let mut left = met
-                .intersection(&now)
-                .filter(|name| *name != own)
-                .peekable();
-            let Some(lowest) = left.peek().copied() else {
+            // The others of this round, in order: ids are never used twice.
+            let mut left: Vec<String> = met.intersection(&now).cloned().collect();
+            left.retain(|name| name != own);
+            let (Some(lowest), Some(highest)) = (left.first(), left.last()) else {
                 break;
             };
             // The lowest goes last and waits for the highest, all others for the lowest: so each
             // wakes few.
             let awaited = if now.contains(own) && own < lowest.as_str() {
-                left.last().unwrap_or(lowest)
+                highest
             } else {
                 self.holding.release().await?;
                 lowest
@@ -145,15 +143,6 @@ impl Inside {
     /// Takes away what let us in, unless it belongs to another round already.
     async fn close(&self) -> Result<(), Error> {
         let path = join(&self.barrier.path, READY);
-        let client = &self.within.client;
-        let stat = self.within.steady(|| client.exists(&path)).await?;
-        if stat.is_none_or(|stat| stat.czxid != self.ready) {
-            return Ok(());
-        }
-        match client.delete(&path, Version::Any).await {
-            // Somebody else did, or will: every member of the round tries.
-            Err(error) if error.code() == Code::NoNode => Ok(()),
-            other => other,
-        }
+        self.within.remove_that(&path, self.ready).await
     }
 }

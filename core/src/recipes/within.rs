@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::client::{Client, Code, CreateOptions, Error, SessionId, Version};
+use crate::client::{Client, Code, CreateOptions, Error, ReadOptions, SessionId, Version};
 
 /// Rest before asking again a client that has too many requests waiting.
 const REST: Duration = Duration::from_millis(50);
@@ -92,6 +92,23 @@ impl Within {
         match removed.await {
             Err(error) if error.code() == Code::NoNode => Ok(()),
             answer => answer,
+        }
+    }
+
+    /// Removes a znode that others may put back, if it is still the one with this czxid.
+    pub(crate) async fn remove_that(&self, path: &str, czxid: i64) -> Result<(), Error> {
+        let current = ReadOptions { linearizable: true };
+        loop {
+            let look = || self.client.exists_with(path, current);
+            let now = self.steady(look).await?;
+            if now.is_none_or(|now| now.czxid != czxid) {
+                return Ok(());
+            }
+            match self.client.delete(path, Version::Any).await {
+                Err(error) if error.code() == Code::NoNode => return Ok(()),
+                Err(error) if passes(&error) => self.again(&error).await?,
+                removed => return removed,
+            }
         }
     }
 
