@@ -33,6 +33,6 @@ mod watch;
 
 #[cfg(feature = "client")]
 pub use client::{
-    Client, ClientConfig, ConnectString, CreateMode, CreateOptions, Created, Error, State, Version,
-    WatchEvent, Watcher,
+    Client, ClientConfig, ConnectString, CreateMode, CreateOptions, Created, Error, Stat, State,
+    Transaction, Version, WatchEvent, Watcher,
 };
