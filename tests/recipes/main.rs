@@ -8,6 +8,7 @@
 )]
 
 mod barriers;
+mod caches;
 mod counters;
 mod elections;
 mod groups;

@@ -62,7 +62,9 @@ mod own;
 mod queue;
 mod read_write_lock;
 mod semaphore;
+mod tree_cache;
 mod within;
+mod znode_cache;
 
 pub use barrier::Barrier;
 pub use counter::{Counter, CounterEncoding};
@@ -76,3 +78,5 @@ pub use names::Layout;
 pub use queue::{Entry, Queue};
 pub use read_write_lock::ReadWriteLock;
 pub use semaphore::Semaphore;
+pub use tree_cache::{TreeCache, TreeChange, TreeChanges};
+pub use znode_cache::{Cached, Znode, ZnodeCache};

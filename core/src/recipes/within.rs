@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::client::{Client, Code, CreateOptions, Error, ReadOptions, SessionId, Version};
 
 /// Rest before asking again a client that has too many requests waiting.
-const REST: Duration = Duration::from_millis(50);
+pub(crate) const REST: Duration = Duration::from_millis(50);
 
 /// A client in one of its sessions.
 #[derive(Clone, Debug)]
