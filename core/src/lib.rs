@@ -14,6 +14,8 @@ pub mod environment;
 pub mod node;
 #[cfg(feature = "server")]
 mod raft;
+#[cfg(feature = "client")]
+pub mod recipes;
 #[cfg(feature = "server")]
 mod replica;
 #[cfg(feature = "server")]
