@@ -3,16 +3,20 @@
 #![allow(non_camel_case_types, reason = "the names are C's")]
 
 use std::ffi::{c_char, c_void};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zoowarden::client::{ClientConfig, ConnectString, ConnectStringError, OnExpiry, SessionId};
+use zoowarden::client::{
+    ClientConfig, ConnectString, ConnectStringError, OnExpiry, SessionId, TlsConfig, TlsError,
+    TlsOptions,
+};
 
 use crate::callbacks::User;
 use crate::client::zoowarden_state_fn;
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
-use crate::input::{Place, ZOOWARDEN_FOREVER, data, elements, text};
+use crate::input::{Place, ZOOWARDEN_FOREVER, data, elements, text, text_or_null};
 use crate::node::{running, zoowarden_node};
 
 static TABLE: Table<Mutex<ClientOptions>> = Table::new(2, "set of client options");
@@ -303,5 +307,43 @@ pub extern "C" fn zoowarden_options_node(
         let node = running(node)?;
         options.config.net = node.net();
         options.set_hosts(&node.connect_string())
+    })
+}
+
+/// Speaks TLS with the servers, whose names must be in their certificates. All files are PEM: `roots` has
+/// the authorities to trust (NULL: those of the operating system), `certificate` and `key` say who we
+/// are (both NULL: nobody). They are read now; ZOOWARDEN_BAD_ARGUMENTS says what is wrong with them.
+///
+/// # Safety
+/// The strings are NULL or strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zoowarden_options_tls(
+    options: zoowarden_options,
+    roots: *const c_char,
+    certificate: *const c_char,
+    key: *const c_char,
+) -> zoowarden_code {
+    change(options, |options| {
+        // SAFETY: as promised by the caller.
+        let (roots, certificate, key) = unsafe {
+            (
+                text_or_null(roots, "roots")?,
+                text_or_null(certificate, "certificate")?,
+                text_or_null(key, "key")?,
+            )
+        };
+        let identity = match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((Path::new(certificate), Path::new(key))),
+            _ => {
+                let text =
+                    "a certificate is of no use without its key, nor a key without its certificate";
+                return Err(Failure::bad_arguments(text));
+            }
+        };
+        let wrong = |error: TlsError| Failure::bad_arguments(error.to_string());
+        let tls = TlsOptions::from_files(roots.map(Path::new), identity).map_err(wrong)?;
+        options.config.tls = Some(TlsConfig::new(tls).map_err(wrong)?);
+        Ok(())
     })
 }

@@ -5,7 +5,7 @@ mod toolchain;
 
 use toolchain::{C99, CPP17, Language, Library, compile, readme_block, run};
 
-const EXAMPLES: [&str; 4] = ["znodes", "watch", "transaction", "event_loop"];
+const EXAMPLES: [&str; 5] = ["znodes", "watch", "transaction", "event_loop", "lock"];
 
 fn run_test(name: &str, arguments: &[&str]) {
     for library in [Library::Shared, Library::Static] {
@@ -42,6 +42,11 @@ fn sessions_expire_move_and_are_renewed() {
 #[test]
 fn a_node_keeps_its_data_and_says_why_it_does_not_start() {
     run_test("nodes", &[]);
+}
+
+#[test]
+fn locks_exclude_and_elections_elect() {
+    run_test("recipes", &[]);
 }
 
 #[test]

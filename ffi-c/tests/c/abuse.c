@@ -139,6 +139,8 @@ static void other_handles(void)
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_on_expiry(options, 9));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_call_timeout(options, 0));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_session(options, 1, NULL));
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_tls(options, "/none.pem", NULL, NULL));
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_tls(options, NULL, "/none.pem", NULL));
     CHECK_OK(zoowarden_options_free(options));
     CHECK_CODE(ZOOWARDEN_CLOSING, zoowarden_options_free(options));
     CHECK_CODE(ZOOWARDEN_CLOSING, zoowarden_client_open(options, &none));

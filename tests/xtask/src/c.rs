@@ -10,13 +10,14 @@ use super::report::Outcome;
 use super::tools;
 
 /// The C tests, and how often the one of leaks goes round under valgrind.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "operations",
     "watches",
     "abuse",
     "loop",
     "sessions",
     "nodes",
+    "recipes",
     "leaks",
 ];
 const LEAK_ROUNDS: &str = "20";

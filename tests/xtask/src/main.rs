@@ -170,6 +170,8 @@ fn contract() -> Outcome {
             "--workspace",
             "--test",
             "bindings",
+            "--test",
+            "contract",
             "--",
             "--ignored",
         ])
