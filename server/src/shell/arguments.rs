@@ -122,7 +122,10 @@ impl Arguments {
     }
 
     /// A flag's value as a number.
-    pub(crate) fn number<T: FromStr<Err: Display>>(&self, long: &str) -> Result<Option<T>, Mistake> {
+    pub(crate) fn number<T: FromStr<Err: Display>>(
+        &self,
+        long: &str,
+    ) -> Result<Option<T>, Mistake> {
         let Some(text) = self.value(long) else {
             return Ok(None);
         };
@@ -144,7 +147,9 @@ impl Arguments {
 /// A lone dash is standard input, and a negative number is a number.
 fn is_operand(word: &Word) -> bool {
     let behind = word.text.strip_prefix('-');
-    word.quoted || behind.is_none_or(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit()))
+    word.quoted
+        || behind
+            .is_none_or(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn by_long_name(name: &str, known: &'static [Flag]) -> Option<&'static Flag> {
@@ -152,7 +157,8 @@ fn by_long_name(name: &str, known: &'static [Flag]) -> Option<&'static Flag> {
     let one = name.strip_prefix('-').filter(|name| name.len() > 1);
     let name = two.or(one)?;
     let all = known.iter().chain(std::iter::once(&JSON));
-    all.into_iter().find(|flag| flag.long.eq_ignore_ascii_case(name))
+    all.into_iter()
+        .find(|flag| flag.long.eq_ignore_ascii_case(name))
 }
 
 /// A flag as it is typed: the short way where there is one.
@@ -182,10 +188,30 @@ mod tests {
     use super::*;
 
     const FLAGS: &[Flag] = &[
-        Flag { short: Some('s'), long: "stat", value: None, help: "" },
-        Flag { short: Some('w'), long: "watch", value: None, help: "" },
-        Flag { short: Some('v'), long: "version", value: Some("version"), help: "" },
-        Flag { short: None, long: "on-conflict", value: Some("policy"), help: "" },
+        Flag {
+            short: Some('s'),
+            long: "stat",
+            value: None,
+            help: "",
+        },
+        Flag {
+            short: Some('w'),
+            long: "watch",
+            value: None,
+            help: "",
+        },
+        Flag {
+            short: Some('v'),
+            long: "version",
+            value: Some("version"),
+            help: "",
+        },
+        Flag {
+            short: None,
+            long: "on-conflict",
+            value: Some("policy"),
+            help: "",
+        },
     ];
 
     fn parse(text: &str) -> Result<Arguments, Mistake> {
@@ -193,7 +219,11 @@ mod tests {
     }
 
     fn operands(arguments: &Arguments) -> Vec<&str> {
-        arguments.operands().iter().map(|word| word.text.as_str()).collect()
+        arguments
+            .operands()
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect()
     }
 
     #[test]
@@ -207,8 +237,19 @@ mod tests {
 
     #[test]
     fn values_stand_behind_their_flag_in_every_spelling() {
-        for text in ["-v 3", "-v3", "-sv 3", "--version 3", "--version=3", "-version 3"] {
-            assert_eq!(parse(text).unwrap().number("version"), Ok(Some(3)), "{text}");
+        for text in [
+            "-v 3",
+            "-v3",
+            "-sv 3",
+            "--version 3",
+            "--version=3",
+            "-version 3",
+        ] {
+            assert_eq!(
+                parse(text).unwrap().number("version"),
+                Ok(Some(3)),
+                "{text}"
+            );
         }
         assert_eq!(parse("-v -1").unwrap().number("version"), Ok(Some(-1)));
         assert_eq!(parse("/a -v 1 -v 2").unwrap().value("version"), Some("2"));
@@ -239,6 +280,9 @@ mod tests {
             assert!(mistake.contains(part), "{text}: {mistake}");
         }
         let wrong = parse("-v x").unwrap().number::<i32>("version").unwrap_err();
-        assert!(wrong.contains("--version x: expected a whole number"), "{wrong}");
+        assert!(
+            wrong.contains("--version x: expected a whole number"),
+            "{wrong}"
+        );
     }
 }

@@ -139,7 +139,16 @@ impl Events {
     }
 
     /// Remembers a watch, to remove it on request.
-    pub(crate) fn add(&self, path: &str, watching: Watching, id: WatcherId, over: Arc<AtomicBool>) {
+    pub(crate) fn add(
+        &self,
+        path: &str,
+        watching: Watching,
+        id: Option<WatcherId>,
+        over: Arc<AtomicBool>,
+    ) {
+        let Some(id) = id else {
+            return;
+        };
         let mut watches = self.watches.lock();
         watches.retain(|watch| !watch.over.load(Ordering::Relaxed));
         watches.push(Watch {
@@ -153,9 +162,7 @@ impl Events {
     /// Whether such a watch stands already.
     pub(crate) fn has(&self, path: &str, watching: Watching) -> bool {
         self.watches.lock().iter().any(|watch| {
-            watch.path == path
-                && watch.watching == watching
-                && !watch.over.load(Ordering::Relaxed)
+            watch.path == path && watch.watching == watching && !watch.over.load(Ordering::Relaxed)
         })
     }
 
@@ -167,7 +174,10 @@ impl Events {
             .into_iter()
             .partition(|watch: &Watch| watch.path == path && wanted.contains(&watch.watching));
         *watches = kept;
-        taken.into_iter().map(|watch: Watch| (watch.id, watch.watching)).collect()
+        taken
+            .into_iter()
+            .map(|watch: Watch| (watch.id, watch.watching))
+            .collect()
     }
 
     /// Prints one event, unless the user does not want to see any.
@@ -186,7 +196,9 @@ impl Events {
 
     fn send(&self, message: Message) -> bool {
         let sender = self.sender.lock();
-        sender.as_ref().is_none_or(|sender| sender.try_send(message).is_ok())
+        sender
+            .as_ref()
+            .is_none_or(|sender| sender.try_send(message).is_ok())
     }
 }
 
@@ -234,7 +246,9 @@ fn described(event: &WatchEvent, json: bool) -> Option<String> {
         }
         WatchEvent::Changed { kind, path, .. } => {
             let name = name(*kind);
-            Some(format!("WatchedEvent state:SyncConnected type:{name} path:{path}"))
+            Some(format!(
+                "WatchedEvent state:SyncConnected type:{name} path:{path}"
+            ))
         }
     }
 }

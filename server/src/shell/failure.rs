@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// ZooKeeper, or the way to it, said no.
     ZooKeeper(Error),
+    /// A change within a multi was refused, and so nothing of the multi was done.
+    Refused { code: Code, path: String },
     /// Something else did not work: one line that says what, and to what.
     Other(String),
     /// The reader of our output has gone; there is nobody to tell.
@@ -29,7 +31,9 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => MISUSED,
-            Self::ZooKeeper(_) | Self::Other(_) | Self::ClosedOutput => FAILED,
+            Self::ZooKeeper(_) | Self::Refused { .. } | Self::Other(_) | Self::ClosedOutput => {
+                FAILED
+            }
         }
     }
 
@@ -38,6 +42,10 @@ impl Failure {
         match self {
             Self::Usage(what) | Self::Other(what) => what.clone(),
             Self::ZooKeeper(error) => zookeeper_text(error),
+            Self::Refused { code, path } => match zkcli_words(*code) {
+                Some(said) => format!("{said}{path}"),
+                None => format!("{path}: {code} ({})", code.name()),
+            },
             Self::ClosedOutput => String::new(),
         }
     }
@@ -48,6 +56,14 @@ impl Failure {
             Self::Usage(what) => json!({ "code": "Usage", "message": what }),
             Self::Other(what) => json!({ "code": "Failed", "message": what }),
             Self::ClosedOutput => json!({ "code": "ClosedOutput" }),
+            Self::Refused { code, path } => json!({
+                "code": code.name(),
+                "number": code.number(),
+                "operation": "multi",
+                "path": path,
+                "message": self.text(),
+                "nothing_changed": true,
+            }),
             Self::ZooKeeper(error) => json!({
                 "code": error.code().name(),
                 "number": error.code().number(),
@@ -78,7 +94,19 @@ impl From<io::Error> for Failure {
 
 /// zkCli's words where it has some, else what the client says.
 fn zookeeper_text(error: &Error) -> String {
-    let said = match error.code() {
+    match (zkcli_words(error.code()), error.path(), error.detail()) {
+        _ if error.code() == Code::ReconfigDisabled => {
+            "KeeperErrorCode = Reconfig is disabled".to_owned()
+        }
+        (Some(said), Some(path), None) => format!("{said}{path}"),
+        (Some(said), Some(path), Some(detail)) => format!("{said}{path} ({detail})"),
+        _ => error.to_string(),
+    }
+}
+
+/// What zkCli says before the path.
+fn zkcli_words(code: Code) -> Option<&'static str> {
+    Some(match code {
         Code::NoNode => "Node does not exist: ",
         Code::NodeExists => "Node already exists: ",
         Code::NotEmpty => "Node not empty: ",
@@ -89,14 +117,8 @@ fn zookeeper_text(error: &Error) -> String {
         Code::NotReadOnly => "Not a read-only call: ",
         Code::QuotaExceeded => "Quota has exceeded : ",
         Code::NoWatcher => "KeeperErrorCode = No such watcher for ",
-        Code::ReconfigDisabled => return "KeeperErrorCode = Reconfig is disabled".to_owned(),
-        _ => return error.to_string(),
-    };
-    match (error.path(), error.detail()) {
-        (Some(path), None) => format!("{said}{path}"),
-        (Some(path), Some(detail)) => format!("{said}{path} ({detail})"),
-        (None, _) => error.to_string(),
-    }
+        _ => return None,
+    })
 }
 
 /// What helps after a failure, for a person at the keyboard.
@@ -104,7 +126,9 @@ pub(crate) fn hint(failure: &Failure) -> Option<String> {
     let Failure::ZooKeeper(error) = failure else {
         return None;
     };
-    let creating = error.operation().is_some_and(|name| name.starts_with("create"));
+    let creating = error
+        .operation()
+        .is_some_and(|name| name.starts_with("create"));
     let hint = match error.code() {
         Code::NoNode if creating => "its parent is not there; create -p makes it, too",
         Code::NodeExists => "set changes the data of a znode that exists",
@@ -128,7 +152,10 @@ mod tests {
     fn a_misused_command_ends_with_2_and_a_failed_one_with_1() {
         let failed = Failure::ZooKeeper(Error::new(Code::NoNode));
         assert_eq!(Failure::Usage(String::new()).exit_code(), 2);
-        assert_eq!((failed.exit_code(), Failure::ClosedOutput.exit_code()), (1, 1));
+        assert_eq!(
+            (failed.exit_code(), Failure::ClosedOutput.exit_code()),
+            (1, 1)
+        );
     }
 
     #[test]

@@ -58,10 +58,35 @@ impl Link {
         }
     }
 
+    /// A connected client whose paths begin at the root of the tree, whatever the chroot.
+    pub(crate) async fn at_root(&mut self) -> Result<Client, Failure> {
+        let client = self.client().await?;
+        if client.chroot().is_empty() {
+            return Ok(client);
+        }
+        let servers = self.config.hosts.servers().join(",");
+        let config = ClientConfig {
+            hosts: servers.parse().expect("they were parsed before"),
+            on_state: None,
+            ..self.config.clone()
+        };
+        Ok(Client::connect_with(config).await?)
+    }
+
+    /// The chroot, `/` if there is none.
+    pub(crate) fn chroot_or_root(&self) -> &str {
+        match self.config.hosts.chroot() {
+            "" => "/",
+            chroot => chroot,
+        }
+    }
+
     /// Begins to connect, if nothing has begun yet, without waiting.
     pub(crate) fn open(&mut self) -> Client {
         let config = &self.config;
-        let client = self.client.get_or_insert_with(|| Client::open(config.clone()));
+        let client = self
+            .client
+            .get_or_insert_with(|| Client::open(config.clone()));
         client.clone()
     }
 

@@ -13,7 +13,8 @@ pub(crate) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> 
         (if begins { 0 } else { slips(&typed, &lower) }, name)
     });
     let best = scored.min_by_key(|(slips, _)| *slips);
-    best.filter(|(slips, _)| *slips <= slips_max).map(|(_, name)| name)
+    best.filter(|(slips, _)| *slips <= slips_max)
+        .map(|(_, name)| name)
 }
 
 /// How many letters must be changed, added, removed or swapped with their neighbour.

@@ -43,7 +43,12 @@ Exit codes: 0 done, 1 ZooKeeper said no or cannot be reached, 2 wrong options or
 pub(crate) struct ShellOptions {
     /// Where the servers are, and the part of the tree that becomes /: host[:port],...[/path].
     /// -server is understood, too
-    #[arg(short = 's', long, value_name = "HOSTS", default_value = "127.0.0.1:2181")]
+    #[arg(
+        short = 's',
+        long,
+        value_name = "HOSTS",
+        default_value = "127.0.0.1:2181"
+    )]
     pub(crate) server: ConnectString,
     /// The session timeout in milliseconds; also how long to try to connect
     #[arg(long, value_name = "MS", default_value_t = 30_000)]
@@ -65,7 +70,11 @@ pub(crate) struct ShellOptions {
     #[arg(long, hide = true)]
     waitforconnection: bool,
     /// A command and its arguments; without it, commands are read from standard input
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) words: Vec<String>,
 }
 
@@ -129,7 +138,10 @@ mod tests {
 
     fn respell(line: &str) -> String {
         let words = line.split_whitespace().map(OsString::from);
-        let words: Vec<String> = respelled(words).into_iter().map(|w| w.into_string().unwrap()).collect();
+        let words: Vec<String> = respelled(words)
+            .into_iter()
+            .map(|w| w.into_string().unwrap())
+            .collect();
         words.join(" ")
     }
 
@@ -137,7 +149,10 @@ mod tests {
     fn zkclis_options_are_understood_before_the_command_only() {
         for (typed, want) in [
             ("z shell -server h:1 ls /", "z shell --server h:1 ls /"),
-            ("z shell -s h -timeout 9 -r ls -s /", "z shell -s h --timeout 9 -r ls -s /"),
+            (
+                "z shell -s h -timeout 9 -r ls -s /",
+                "z shell -s h --timeout 9 -r ls -s /",
+            ),
             ("z shell -s -server", "z shell -s -server"),
             ("z shell create /a -server", "z shell create /a -server"),
             ("z server -server", "z server -server"),
@@ -149,7 +164,10 @@ mod tests {
     #[test]
     fn auth_is_a_scheme_and_the_rest() {
         let (scheme, auth) = parse_auth("digest:joe:a:b").unwrap();
-        assert_eq!((scheme.as_str(), auth.as_slice()), ("digest", &b"joe:a:b"[..]));
+        assert_eq!(
+            (scheme.as_str(), auth.as_slice()),
+            ("digest", &b"joe:a:b"[..])
+        );
         assert!(parse_auth("digest").is_err() && parse_auth(":x").is_err());
     }
 }

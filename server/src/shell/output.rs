@@ -55,11 +55,6 @@ impl Output {
         self.answers.lock().is_terminal
     }
 
-    /// Whether a person reads the messages.
-    pub(crate) fn messages_on_terminal(&self) -> bool {
-        self.messages.lock().is_terminal
-    }
-
     /// One line of an answer, or several.
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
         self.answers.lock().line(text).map_err(Failure::from)
@@ -94,6 +89,24 @@ impl Output {
     /// Brings out what is collected.
     pub(crate) fn flush(&self) -> Result<(), Failure> {
         Ok(self.answers.lock().sink.flush()?)
+    }
+}
+
+/// For what writes text piece by piece: stdout, made harmless if it is a terminal.
+impl Write for &Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut answers = self.answers.lock();
+        if answers.is_terminal {
+            let text = harmless(&String::from_utf8_lossy(bytes));
+            answers.sink.write_all(text.as_bytes())?;
+        } else {
+            answers.sink.write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.answers.lock().sink.flush()
     }
 }
 

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use zoowarden::client::{Answer, Client, Error, WatchSink, WatcherId};
-use zoowarden::proto::{Acl, Code, Create, Id, MultiOutcome, OpCode, Request, Stat};
+use zoowarden::client::{Answer, Client, Error, Root, WatchSink, WatcherId};
+use zoowarden::proto::{Acl, AddWatchMode, Code, Create, Id, MultiOutcome, OpCode, Request, Stat};
 
 /// Any version.
 pub(crate) const ANY: i32 = -1;
@@ -27,7 +27,9 @@ pub(crate) enum Lifetime {
     /// Until its last child is gone.
     Container,
     /// Until it was not changed for this long and has no children.
-    Ttl { ms: i64 },
+    Ttl {
+        ms: i64,
+    },
 }
 
 impl Kind {
@@ -38,7 +40,12 @@ impl Kind {
 
     /// The request for a znode of this kind. Only containers and TTLs ask for the newer forms, so
     /// that old servers are served.
-    pub(crate) fn create<'a>(self, path: &'a str, data: Option<&'a [u8]>, acl: Vec<Acl>) -> Create<'a> {
+    pub(crate) fn create<'a>(
+        self,
+        path: &'a str,
+        data: Option<&'a [u8]>,
+        acl: Vec<Acl>,
+    ) -> Create<'a> {
         let sequential = i32::from(self.sequential);
         let (op, flags, ttl) = match self.lifetime {
             Lifetime::Persistent => (OpCode::Create, 2 * sequential, None),
@@ -68,8 +75,8 @@ pub(crate) async fn get_and_watch(
     path: &str,
     sink: WatchSink,
 ) -> Result<((Option<Bytes>, Stat), Option<WatcherId>), Error> {
-    let (answer, watcher) = watched(client, get_request(path), sink).await?;
-    Ok((data_of(answer)?, watcher))
+    let (answer, watcher) = watched(client, get_request(path), sink).await;
+    Ok((data_of(answer?)?, watcher))
 }
 
 fn get_request(path: &str) -> Request<'_> {
@@ -100,14 +107,18 @@ pub(crate) async fn exists(client: &Client, path: &str) -> Result<bool, Error> {
     }
 }
 
-/// The same, with a watch for the next change.
+/// The same, with a watch for the next change, which stands even if there is no znode.
 pub(crate) async fn stat_and_watch(
     client: &Client,
     path: &str,
     sink: WatchSink,
-) -> Result<(Stat, Option<WatcherId>), Error> {
-    let (answer, watcher) = watched(client, exists_request(path), sink).await?;
-    Ok((stat_of(answer)?, watcher))
+) -> (Result<Stat, Error>, Option<WatcherId>) {
+    let (answer, watcher) = watched(client, exists_request(path), sink).await;
+    let stands = match &answer {
+        Ok(_) => true,
+        Err(error) => error.code() == Code::NoNode,
+    };
+    (answer.and_then(stat_of), watcher.filter(|_| stands))
 }
 
 fn exists_request(path: &str) -> Request<'_> {
@@ -135,8 +146,8 @@ pub(crate) async fn children_and_watch(
     path: &str,
     sink: WatchSink,
 ) -> Result<((Vec<String>, Stat), Option<WatcherId>), Error> {
-    let (answer, watcher) = watched(client, children_request(path), sink).await?;
-    Ok((children_of(answer)?, watcher))
+    let (answer, watcher) = watched(client, children_request(path), sink).await;
+    Ok((children_of(answer?)?, watcher))
 }
 
 fn children_request(path: &str) -> Request<'_> {
@@ -258,6 +269,28 @@ pub(crate) async fn reconfig(
     data_of(client.call(request).await?)
 }
 
+/// The ensemble's configuration, which stands at the root of the tree for every client.
+pub(crate) async fn config(
+    client: &Client,
+    sink: Option<WatchSink>,
+) -> Result<(Option<Bytes>, Stat), Error> {
+    let (done, is_done) = oneshot::channel();
+    client.submit_from(
+        Root::Tree,
+        get_request("/zookeeper/config"),
+        sink,
+        move |outcome| {
+            // Nobody waits any more when the command was interrupted.
+            let _ = done.send(outcome);
+        },
+    );
+    data_of(
+        is_done
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::Closing)))?,
+    )
+}
+
 /// Several changes as one; a multi that fails is an answer, too.
 pub(crate) fn outcomes(answer: Answer) -> Result<Vec<MultiOutcome>, Error> {
     match answer {
@@ -266,27 +299,40 @@ pub(crate) fn outcomes(answer: Answer) -> Result<Vec<MultiOutcome>, Error> {
     }
 }
 
-/// Asks and watches in one: the watch stands when the answer is there. One that no server took, for
-/// a znode that is not there say, has no id.
-pub(crate) async fn watched(
+/// Watches a path until the watch is removed.
+pub(crate) async fn add_watch(
+    client: &Client,
+    path: &str,
+    mode: AddWatchMode,
+    sink: WatchSink,
+) -> Result<Option<WatcherId>, Error> {
+    let path = path.into();
+    let (answer, watcher) = watched(client, Request::AddWatch { path, mode }, sink).await;
+    answer.map(|_| watcher)
+}
+
+/// Asks and watches in one: the watch stands when the answer is there.
+async fn watched(
     client: &Client,
     request: Request<'_>,
     sink: WatchSink,
-) -> Result<(Answer, Option<WatcherId>), Error> {
+) -> (Result<Answer, Error>, Option<WatcherId>) {
     let (done, is_done) = oneshot::channel();
     let completion = move |outcome| {
         // Nobody waits any more when the command was interrupted.
         let _ = done.send(outcome);
     };
     let watcher = client.submit(request, Some(sink), completion);
-    match is_done.await {
-        Ok(outcome) => Ok((outcome?, watcher)),
-        Err(_) => Err(Error::new(Code::Closing)),
-    }
+    let answer = is_done.await;
+    (
+        answer.unwrap_or_else(|_| Err(Error::new(Code::Closing))),
+        watcher,
+    )
 }
 
 fn strange(answer: &Answer) -> Error {
-    Error::new(Code::DataInconsistency).because(format!("the answer is of another kind: {answer:?}"))
+    Error::new(Code::DataInconsistency)
+        .because(format!("the answer is of another kind: {answer:?}"))
 }
 
 #[cfg(test)]
@@ -296,14 +342,21 @@ mod tests {
     #[test]
     fn kinds_are_asked_for_with_zookeepers_numbers() {
         let of = |lifetime, sequential| {
-            let create = Kind { lifetime, sequential }.create("/a", None, Vec::new());
+            let create = Kind {
+                lifetime,
+                sequential,
+            }
+            .create("/a", None, Vec::new());
             (create.op, create.flags, create.ttl)
         };
         assert_eq!(of(Lifetime::Persistent, false), (OpCode::Create, 0, None));
         assert_eq!(of(Lifetime::Ephemeral, false), (OpCode::Create, 1, None));
         assert_eq!(of(Lifetime::Persistent, true), (OpCode::Create, 2, None));
         assert_eq!(of(Lifetime::Ephemeral, true), (OpCode::Create, 3, None));
-        assert_eq!(of(Lifetime::Container, false), (OpCode::CreateContainer, 4, None));
+        assert_eq!(
+            of(Lifetime::Container, false),
+            (OpCode::CreateContainer, 4, None)
+        );
         let ttl = Lifetime::Ttl { ms: 9 };
         assert_eq!(of(ttl, false), (OpCode::CreateTtl, 5, Some(9)));
         assert_eq!(of(ttl, true), (OpCode::CreateTtl, 6, Some(9)));

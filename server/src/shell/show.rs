@@ -67,9 +67,19 @@ pub(crate) fn hex(number: i64) -> String {
 pub(crate) fn time(ms: i64) -> String {
     let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
     match Timestamp::from_millisecond(ms) {
-        Ok(time) => time.to_zoned(zone).strftime("%a %b %d %H:%M:%S %Z %Y").to_string(),
+        Ok(time) => time
+            .to_zoned(zone)
+            .strftime("%a %b %d %H:%M:%S %Z %Y")
+            .to_string(),
         Err(_) => format!("{ms} ms since 1970"),
     }
+}
+
+/// This moment, to the millisecond, in UTC.
+pub(crate) fn now() -> String {
+    Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
+        .to_string()
 }
 
 /// A list as Java prints it.
@@ -106,7 +116,9 @@ pub(crate) fn base64(data: &[u8]) -> String {
 /// The bytes of a base64 text; blanks and line ends do not count.
 pub(crate) fn from_base64(text: &str) -> Result<Vec<u8>, String> {
     let text: String = text.split_whitespace().collect();
-    BASE64.decode(text).map_err(|error| format!("not base64: {error}"))
+    BASE64
+        .decode(text)
+        .map_err(|error| format!("not base64: {error}"))
 }
 
 /// Bytes as a table of hexadecimal numbers and letters, laid out as zkCli's `get -x`.
@@ -143,9 +155,7 @@ pub(crate) fn acl(list: &[Acl]) -> String {
 
 /// An ACL for programs.
 pub(crate) fn acl_json(list: &[Acl]) -> Value {
-    let entry = |acl: &Acl| {
-        json!({ "scheme": acl.id.scheme, "id": acl.id.id, "perms": permissions(acl.perms) })
-    };
+    let entry = |acl: &Acl| json!({ "scheme": acl.id.scheme, "id": acl.id.id, "perms": permissions(acl.perms) });
     list.iter().map(entry).collect()
 }
 
@@ -200,9 +210,16 @@ mod tests {
         });
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 11);
-        assert_eq!((lines[0], lines[7]), ("cZxid = 0x100000022", "aclVersion = -1"));
+        assert_eq!(
+            (lines[0], lines[7]),
+            ("cZxid = 0x100000022", "aclVersion = -1")
+        );
         assert_eq!(lines[8], "ephemeralOwner = 0xffffffffffffffff");
-        assert!(lines[1].starts_with("ctime = ") && lines[1].ends_with("19"), "{}", lines[1]);
+        assert!(
+            lines[1].starts_with("ctime = ") && lines[1].ends_with("19"),
+            "{}",
+            lines[1]
+        );
     }
 
     #[test]
@@ -239,7 +256,10 @@ mod tests {
         let table = hexdump(b"0123456789abcdef\x00\xffz");
         let rows: Vec<&str> = table.lines().collect();
         assert_eq!(rows.len(), 6);
-        assert!(rows.iter().skip(2).all(|row| row.len() == rows[2].len()), "{table}");
+        assert!(
+            rows.iter().skip(2).all(|row| row.len() == rows[2].len()),
+            "{table}"
+        );
         assert_eq!(
             rows[4],
             "|00000010| 00 ff 7a                                        |..z             |"

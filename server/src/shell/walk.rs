@@ -148,7 +148,11 @@ pub(crate) fn join(parent: &str, name: &str) -> String {
 
 /// A path below `from` as the same path below `to`.
 pub(crate) fn moved(path: &str, from: &str, to: &str) -> String {
-    let below = if from == "/" { path } else { &path[from.len()..] };
+    let below = if from == "/" {
+        path
+    } else {
+        &path[from.len()..]
+    };
     match (to, below) {
         (to, "" | "/") => to.to_owned(),
         ("/", below) => below.to_owned(),
