@@ -45,8 +45,8 @@ impl fmt::Display for OpenQuote {
 
 /// The words of a line.
 pub(crate) fn split(line: &str) -> Result<Vec<Word>, OpenQuote> {
-    let (words, open) = scan(line);
-    open.map_or(Ok(words), Err)
+    let scanned = scan(line);
+    scanned.open.map_or(Ok(scanned.words), Err)
 }
 
 /// Whether a line is a comment or holds nothing.
@@ -58,52 +58,49 @@ pub(crate) fn is_empty(line: &str) -> bool {
 /// The words as far as they are typed, the last one possibly within an open quote; and where the
 /// last one begins, in bytes. After a blank the last word is empty.
 pub(crate) fn unfinished(line: &str) -> (Vec<Word>, usize) {
-    let (mut words, open) = scan(line);
-    if words.is_empty() || (open.is_none() && line.ends_with(char::is_whitespace)) {
-        words.push(Word::plain(""));
-        return (words, line.len());
+    let mut scanned = scan(line);
+    let is_behind_a_blank = scanned.open.is_none() && line.ends_with(char::is_whitespace);
+    if scanned.words.is_empty() || is_behind_a_blank {
+        scanned.words.push(Word::plain(""));
+        return (scanned.words, line.len());
     }
-    let last = words.last().expect("a word was pushed or was there");
-    let closing = usize::from(last.quoted && open.is_none());
-    let begin = line.trim_end().len() - last.text.len() - closing;
-    let begin = if open.is_some() {
-        line.len() - last.text.len()
-    } else {
-        begin
-    };
-    (words, begin)
+    (scanned.words, scanned.last_begins)
 }
 
-fn scan(line: &str) -> (Vec<Word>, Option<OpenQuote>) {
-    let mut words = Vec::new();
+/// A line in words, as far as it goes.
+#[derive(Default)]
+struct Scanned {
+    words: Vec<Word>,
+    /// Where the text of the last word begins, in bytes, behind its quote.
+    last_begins: usize,
+    /// The last word's quote has no partner.
+    open: Option<OpenQuote>,
+}
+
+fn scan(line: &str) -> Scanned {
+    let mut scanned = Scanned::default();
     let mut rest = line.trim_start();
     while let Some(first) = rest.chars().next() {
-        if first == '"' || first == '\'' {
-            let inside = &rest[1..];
-            let Some(end) = inside.find(first) else {
-                let column = line[..line.len() - rest.len()].chars().count() + 1;
-                let open = OpenQuote {
-                    quote: first,
-                    column,
-                };
-                words.push(Word {
-                    text: inside.to_owned(),
-                    quoted: true,
-                });
-                return (words, Some(open));
-            };
-            words.push(Word {
-                text: inside[..end].to_owned(),
-                quoted: true,
+        let at = line.len() - rest.len();
+        let quoted = first == '"' || first == '\'';
+        let inside = if quoted { &rest[1..] } else { rest };
+        let end = match quoted {
+            true => inside.find(first),
+            false => Some(inside.find(char::is_whitespace).unwrap_or(inside.len())),
+        };
+        if end.is_none() {
+            scanned.open = Some(OpenQuote {
+                quote: first,
+                column: line[..at].chars().count() + 1,
             });
-            rest = inside[end + 1..].trim_start();
-        } else {
-            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            words.push(Word::plain(&rest[..end]));
-            rest = rest[end..].trim_start();
         }
+        let text = inside[..end.unwrap_or(inside.len())].to_owned();
+        scanned.last_begins = at + usize::from(quoted);
+        let closing = usize::from(quoted && end.is_some());
+        rest = inside[text.len() + closing..].trim_start();
+        scanned.words.push(Word { text, quoted });
     }
-    (words, None)
+    scanned
 }
 
 #[cfg(test)]
