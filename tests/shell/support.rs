@@ -84,7 +84,10 @@ impl Place {
     pub fn start(&self, words: &[&str]) -> Child {
         let mut command = Command::new(binary());
         command.args(["shell", "-s", &self.hosts]).args(words);
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let piped = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         piped.spawn().unwrap()
     }
 }
@@ -133,7 +136,9 @@ pub fn read_until(mut stream: impl Read + Send + 'static, enough: fn(&str) -> bo
     let begun = Instant::now();
     while !enough(&text) {
         let rest = SOON.saturating_sub(begun.elapsed());
-        let bytes = receiver.recv_timeout(rest).unwrap_or_else(|_| panic!("in vain after {text:?}"));
+        let bytes = receiver
+            .recv_timeout(rest)
+            .unwrap_or_else(|_| panic!("in vain after {text:?}"));
         text += &String::from_utf8_lossy(&bytes);
     }
     text
@@ -181,8 +186,11 @@ impl Own {
     fn address(&self) -> String {
         let begun = Instant::now();
         loop {
-            let said = std::fs::read_to_string(self.folder.path().join("stdout")).unwrap_or_default();
-            let address = said.split_once("connect to ").and_then(|(_, rest)| rest.split_once(','));
+            let said =
+                std::fs::read_to_string(self.folder.path().join("stdout")).unwrap_or_default();
+            let address = said
+                .split_once("connect to ")
+                .and_then(|(_, rest)| rest.split_once(','));
             if let Some((address, _)) = address {
                 return address.to_owned();
             }
