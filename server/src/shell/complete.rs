@@ -52,8 +52,10 @@ impl Completion {
         else {
             return Vec::new();
         };
-        let asked = tokio::time::timeout(WAIT_MAX, requests::children(client, parent));
-        match self.runtime.block_on(async { asked.await }) {
+        // The timer is made within the runtime, which alone has a clock.
+        let asked =
+            async { tokio::time::timeout(WAIT_MAX, requests::children(client, parent)).await };
+        match self.runtime.block_on(asked) {
             Ok(Ok((names, _))) => names,
             Ok(Err(_)) | Err(_) => Vec::new(),
         }

@@ -14,6 +14,7 @@ use serde_json::json;
 use zoowarden::client::{State, WatchEvent, WatchSink, WatcherId};
 use zoowarden::proto::EventKind;
 
+use super::Source;
 use super::output::{Output, harmless};
 
 /// Events that wait to be printed; what comes on top is dropped, and said to be.
@@ -36,8 +37,8 @@ pub(crate) struct Events {
     sender: Mutex<Option<SyncSender<Message>>>,
     /// `printwatches`.
     shown: AtomicBool,
-    /// Whether states are shown: not in one-shot mode.
-    states_shown: bool,
+    source: Source,
+    has_connected: AtomicBool,
     dropped: AtomicU64,
     watches: Mutex<Vec<Watch>>,
     printer: Mutex<Option<JoinHandle<()>>>,
@@ -58,7 +59,7 @@ enum Message {
 
 impl Events {
     /// Starts the printer.
-    pub(crate) fn start(output: Arc<Output>, states_shown: bool) -> Arc<Self> {
+    pub(crate) fn start(output: Arc<Output>, source: Source) -> Arc<Self> {
         let (sender, receiver) = sync_channel(EVENTS_MAX);
         let printer = std::thread::Builder::new()
             .name("zoowarden-events".to_owned())
@@ -67,7 +68,8 @@ impl Events {
         Arc::new(Self {
             sender: Mutex::new(Some(sender)),
             shown: AtomicBool::new(true),
-            states_shown,
+            source,
+            has_connected: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             watches: Mutex::new(Vec::new()),
             printer: Mutex::new(Some(printer)),
@@ -112,7 +114,16 @@ impl Events {
         if state.is_over() {
             self.watches.lock().clear();
         }
-        if self.states_shown {
+        let was_connected = self
+            .has_connected
+            .fetch_or(state.is_connected(), Ordering::Relaxed);
+        let is_shown = match self.source {
+            Source::CommandLine => false,
+            Source::Input => true,
+            // The prompt itself tells of the first connection.
+            Source::Prompt => was_connected,
+        };
+        if is_shown {
             self.line(format!("WatchedEvent state:{name} type:None path:null"));
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zoowarden::client::{Client, ClientConfig, ConnectString, State};
+use zoowarden::client::{Client, ClientConfig, Code, ConnectString, State};
 
 use super::events::Events;
 use super::failure::Failure;
@@ -41,20 +41,32 @@ impl Link {
             let what = "Not connected: connect [host:port] opens a connection";
             return Err(Failure::Other(what.to_owned()));
         }
-        let client = self.open();
+        let limit = Duration::from_millis(self.config.session_timeout_ms.into());
+        let failed = |why: String| {
+            let (hosts, ms) = (self.hosts(), limit.as_millis());
+            Failure::Other(format!("cannot connect to {hosts} within {ms} ms{why}"))
+        };
+        let Some(client) = self.client.clone() else {
+            let connected = Client::connect_with(self.config.clone()).await;
+            let client = connected.map_err(|error| match error.code() {
+                Code::ConnectionLoss => failed(
+                    error
+                        .detail()
+                        .map(|why| format!(": {why}"))
+                        .unwrap_or_default(),
+                ),
+                _ => error.into(),
+            })?;
+            self.client = Some(client.clone());
+            return Ok(client);
+        };
         if client.state().is_connected() {
             return Ok(client);
         }
-        let limit = Duration::from_millis(self.config.session_timeout_ms.into());
-        let hosts = self.hosts();
         match tokio::time::timeout(limit, client.connected()).await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(Failure::Other(format!(
-                "cannot connect to {hosts} within {} ms: is a server running there? -s names \
-                 another one",
-                limit.as_millis()
-            ))),
+            Err(_) => Err(failed(": is a server running there?".to_owned())),
         }
     }
 

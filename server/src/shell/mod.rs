@@ -1,7 +1,7 @@
 //! The shell: what zkCli.sh does, and what its users miss.
 //!
 //! What lives here: [`run`], which is one command of the command line, a file of commands, or a
-//! prompt. `options` is the shell's own command line; `line`, `arguments` and `table` make a typed
+//! prompt. `options` is the shell's own command line; `line`, `arguments`, `flags` and `table` make a typed
 //! line a call; `link`, `requests` and `walk` are the way to the ensemble; `reads`, `search`,
 //! `writes`, `batch`, `transfer`, `archive`, `quota`, `watching` and `control` are the commands;
 //! `output`, `show`, `failure` and `events` are what is printed; `prompt` and `complete` are for a
@@ -25,6 +25,7 @@ mod control;
 mod dispatch;
 mod events;
 mod failure;
+mod flags;
 mod line;
 mod link;
 mod nearest;
@@ -123,7 +124,7 @@ fn end(shell: &mut Shell, runtime: Runtime) {
 impl Shell {
     fn new(options: &ShellOptions, source: Source) -> Self {
         let output = Arc::new(Output::of_process());
-        let events = Events::start(Arc::clone(&output), source != Source::CommandLine);
+        let events = Events::start(Arc::clone(&output), source);
         let on_expiry = match source {
             Source::Prompt => OnExpiry::Renew,
             Source::CommandLine | Source::Input => OnExpiry::End,

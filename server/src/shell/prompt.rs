@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -21,6 +22,9 @@ const HISTORY_FILE: &str = ".zoowarden_history";
 
 /// Lines kept.
 const HISTORY_LINES_MAX: usize = 2000;
+
+/// How long the first prompt waits for a connection.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Reads and runs lines until the end; answers the exit code.
 pub(crate) fn run(shell: &mut Shell, runtime: &Runtime) -> u8 {
@@ -89,9 +93,11 @@ fn greet(shell: &mut Shell, runtime: &Runtime) {
     shell.output.message(&format!(
         "zoowarden {version}, connecting to {hosts}; {help}"
     ));
-    // Connecting goes on while the first command is typed.
-    let _inside = runtime.enter();
-    shell.link.open();
+    runtime.block_on(async {
+        let client = shell.link.open();
+        // A server that takes longer is waited for by the first command.
+        let _ = tokio::time::timeout(PATIENCE, client.connected()).await;
+    });
 }
 
 fn prompt(shell: &Shell) -> String {

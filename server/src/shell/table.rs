@@ -7,6 +7,13 @@ use std::pin::Pin;
 
 use super::arguments::{Arguments, Flag, JSON, spelled};
 use super::failure::Failure;
+use super::flags::{
+    ADD, ANY, BASE64_IN, BASE64_OUT, BATCH, BYTES, CHILDREN, CLIENT, CONTAINER, COUNT, DATA,
+    DEL_BYTES, DEL_COUNT, DEL_HARD_BYTES, DEL_HARD_COUNT, DEPTH, EPHEMERAL, EPHEMERALS, EVENTS,
+    FILE, FIXED, HARD_BYTES, HARD_COUNT, HEXDUMP, IGNORE_CASE, LIST, LOCAL, LONG, MEMBERS,
+    MIN_BYTES, MODE, MV_EPHEMERALS, NAME, NO_ACL, ON_CONFLICT, PARENTS, PERSISTENT, PERSISTENT_R,
+    RAW, RECURSIVE, REMOVE, SEQUENTIAL, STAT, TTL, TYPE, VERSION, WATCH,
+};
 use super::output::Output;
 use super::{Shell, archive, control, quota, reads, search, transfer, watching, writes};
 
@@ -102,289 +109,6 @@ pub(crate) fn told_old_name(output: &Output, name: &str) {
         "'{old}' has been deprecated. Please use '{new}' instead."
     ));
 }
-
-const STAT: Flag = Flag {
-    short: Some('s'),
-    long: "stat",
-    value: None,
-    help: "the stat block, too",
-};
-const WATCH: Flag = Flag {
-    short: Some('w'),
-    long: "watch",
-    value: None,
-    help: "report the next change",
-};
-const RECURSIVE: Flag = Flag {
-    short: Some('R'),
-    long: "recursive",
-    value: None,
-    help: "everything below",
-};
-const BASE64_OUT: Flag = Flag {
-    short: Some('b'),
-    long: "base64",
-    value: None,
-    help: "the data as base64",
-};
-const HEXDUMP: Flag = Flag {
-    short: Some('x'),
-    long: "hexdump",
-    value: None,
-    help: "the data as hexadecimal numbers and letters",
-};
-const RAW: Flag = Flag {
-    short: Some('r'),
-    long: "raw",
-    value: None,
-    help: "the bytes as they are, without a line end",
-};
-const DEPTH: Flag = Flag {
-    short: Some('d'),
-    long: "depth",
-    value: Some("levels"),
-    help: "how far down; 1 is the children",
-};
-const LONG: Flag = Flag {
-    short: Some('l'),
-    long: "long",
-    value: None,
-    help: "size, version and owner of each",
-};
-const NAME: Flag = Flag {
-    short: Some('n'),
-    long: "name",
-    value: Some("glob"),
-    help: "names that fit: * is any characters, ? is one",
-};
-const TYPE: Flag = Flag {
-    short: Some('t'),
-    long: "type",
-    value: Some("kind"),
-    help: "e or p: ephemerals only, or all others",
-};
-const MIN_BYTES: Flag = Flag {
-    short: Some('m'),
-    long: "min-bytes",
-    value: Some("bytes"),
-    help: "at least so much data",
-};
-const IGNORE_CASE: Flag = Flag {
-    short: Some('i'),
-    long: "ignore-case",
-    value: None,
-    help: "capitals and small letters are the same",
-};
-const FIXED: Flag = Flag {
-    short: Some('F'),
-    long: "fixed",
-    value: None,
-    help: "the pattern is a text, not an expression",
-};
-const LIST: Flag = Flag {
-    short: Some('l'),
-    long: "list",
-    value: None,
-    help: "paths only",
-};
-const SEQUENTIAL: Flag = Flag {
-    short: Some('s'),
-    long: "sequential",
-    value: None,
-    help: "ten digits are put behind the name, counting up",
-};
-const EPHEMERAL: Flag = Flag {
-    short: Some('e'),
-    long: "ephemeral",
-    value: None,
-    help: "goes with this session",
-};
-const CONTAINER: Flag = Flag {
-    short: Some('c'),
-    long: "container",
-    value: None,
-    help: "goes some time after its last child",
-};
-const TTL: Flag = Flag {
-    short: Some('t'),
-    long: "ttl",
-    value: Some("ms"),
-    help: "goes when unchanged and childless for so many milliseconds",
-};
-const PARENTS: Flag = Flag {
-    short: Some('p'),
-    long: "parents",
-    value: None,
-    help: "make missing znodes above it, too",
-};
-const BASE64_IN: Flag = Flag {
-    short: Some('b'),
-    long: "base64",
-    value: None,
-    help: "data is base64",
-};
-const VERSION: Flag = Flag {
-    short: Some('v'),
-    long: "version",
-    value: Some("version"),
-    help: "only if the znode has this version",
-};
-const BATCH: Flag = Flag {
-    short: Some('b'),
-    long: "batch",
-    value: Some("size"),
-    help: "deletes per multi [1000]",
-};
-const ON_CONFLICT: Flag = Flag {
-    short: None,
-    long: "on-conflict",
-    value: Some("policy"),
-    help: "znodes that are there: fail, before anything is changed [this], skip or overwrite",
-};
-const EPHEMERALS: Flag = Flag {
-    short: None,
-    long: "ephemerals",
-    value: Some("policy"),
-    help: "ephemerals: skip [this], or make them persistent or ephemeral",
-};
-const MV_EPHEMERALS: Flag = Flag {
-    short: None,
-    long: "ephemerals",
-    value: Some("policy"),
-    help: "ephemerals become persistent or ephemeral; without it they forbid the move",
-};
-const NO_ACL: Flag = Flag {
-    short: None,
-    long: "no-acl",
-    value: None,
-    help: "leave the ACLs of the file aside: world:anyone:cdrwa",
-};
-const COUNT: Flag = Flag {
-    short: Some('n'),
-    long: "count",
-    value: Some("count"),
-    help: "soft limit: znodes, itself included",
-};
-const BYTES: Flag = Flag {
-    short: Some('b'),
-    long: "bytes",
-    value: Some("bytes"),
-    help: "soft limit: data of all znodes",
-};
-const HARD_COUNT: Flag = Flag {
-    short: Some('N'),
-    long: "hard-count",
-    value: Some("count"),
-    help: "hard limit: znodes",
-};
-const HARD_BYTES: Flag = Flag {
-    short: Some('B'),
-    long: "hard-bytes",
-    value: Some("bytes"),
-    help: "hard limit: data",
-};
-const DEL_COUNT: Flag = Flag {
-    short: Some('n'),
-    long: "count",
-    value: None,
-    help: "only the soft limit of znodes",
-};
-const DEL_BYTES: Flag = Flag {
-    short: Some('b'),
-    long: "bytes",
-    value: None,
-    help: "only the soft limit of data",
-};
-const DEL_HARD_COUNT: Flag = Flag {
-    short: Some('N'),
-    long: "hard-count",
-    value: None,
-    help: "only the hard limit of znodes",
-};
-const DEL_HARD_BYTES: Flag = Flag {
-    short: Some('B'),
-    long: "hard-bytes",
-    value: None,
-    help: "only the hard limit of data",
-};
-const MODE: Flag = Flag {
-    short: Some('m'),
-    long: "mode",
-    value: Some("mode"),
-    help: "PERSISTENT, or PERSISTENT_RECURSIVE [this]",
-};
-const EVENTS: Flag = Flag {
-    short: Some('c'),
-    long: "count",
-    value: Some("events"),
-    help: "end after so many events",
-};
-const CHILDREN: Flag = Flag {
-    short: Some('c'),
-    long: "children",
-    value: None,
-    help: "watches of ls",
-};
-const DATA: Flag = Flag {
-    short: Some('d'),
-    long: "data",
-    value: None,
-    help: "watches of get and stat",
-};
-const PERSISTENT: Flag = Flag {
-    short: Some('p'),
-    long: "persistent",
-    value: None,
-    help: "watches of addWatch -m PERSISTENT",
-};
-const PERSISTENT_R: Flag = Flag {
-    short: Some('r'),
-    long: "recursive",
-    value: None,
-    help: "watches of addWatch -m PERSISTENT_RECURSIVE",
-};
-const ANY: Flag = Flag {
-    short: Some('a'),
-    long: "any",
-    value: None,
-    help: "all of them [this]",
-};
-const LOCAL: Flag = Flag {
-    short: Some('l'),
-    long: "local",
-    value: None,
-    help: "taken for zkCli's sake: removing needs no server",
-};
-const CLIENT: Flag = Flag {
-    short: Some('c'),
-    long: "client",
-    value: None,
-    help: "version and addresses for clients only",
-};
-const FILE: Flag = Flag {
-    short: None,
-    long: "file",
-    value: Some("path"),
-    help: "a file with a line server.N=... for each server",
-};
-const MEMBERS: Flag = Flag {
-    short: None,
-    long: "members",
-    value: Some("list"),
-    help: "all servers: server.N=host:port:port;port, parted by commas",
-};
-const ADD: Flag = Flag {
-    short: None,
-    long: "add",
-    value: Some("list"),
-    help: "servers to add or to change",
-};
-const REMOVE: Flag = Flag {
-    short: None,
-    long: "remove",
-    value: Some("ids"),
-    help: "ids of servers to remove",
-};
 
 /// All commands, in the order of help.
 pub(crate) static COMMANDS: &[Command] = &[
@@ -625,7 +349,7 @@ pub(crate) static COMMANDS: &[Command] = &[
         operands: (2, 2),
         flags: &[PARENTS, MV_EPHEMERALS],
         paths: 2,
-        summary: "move a subtree: one multi if it fits (about 900 kB), else in steps, and it says which",
+        summary: "move a subtree, in one multi if it fits (about 900 kB)",
         examples: &["mv /app/old /app/new"],
         run: |shell, arguments| Box::pin(transfer::mv(shell, arguments)),
     },
@@ -676,7 +400,7 @@ pub(crate) static COMMANDS: &[Command] = &[
         operands: (1, 1),
         flags: &[COUNT, BYTES, HARD_COUNT, HARD_BYTES],
         paths: 1,
-        summary: "limit a subtree; soft limits are logged by servers, hard ones enforced if enforceQuota is on",
+        summary: "limit the znodes and the bytes of a subtree",
         examples: &["setquota -n 1000 /app", "setquota -N 1000 -B 10000000 /app"],
         run: |shell, arguments| Box::pin(quota::set(shell, arguments)),
     },
