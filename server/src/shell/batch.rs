@@ -163,6 +163,12 @@ impl<'a> Batches<'a> {
         outcome
     }
 
+    /// Forgets what was not sent yet.
+    pub(crate) fn abandon(&mut self) {
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+    }
+
     /// Changes that are certain to have been made.
     pub(crate) fn done(&self) -> u64 {
         self.done

@@ -106,18 +106,12 @@ fn flags(command: &Command, begun: &str) -> Vec<String> {
         .collect()
 }
 
-/// Operands already typed; a flag's value may count as one, which offers too little, never wrongly.
+/// Operands already typed. Each flag is taken to have a value, so that too much is offered rather
+/// than too little.
 fn operands_before(words: &[Word]) -> usize {
-    words
-        .iter()
-        .filter(|word| word.quoted || !word.text.starts_with('-'))
-        .count()
-        .saturating_sub(
-            words
-                .iter()
-                .filter(|word| !word.quoted && word.text.len() == 2 && word.text.starts_with('-'))
-                .count(),
-        )
+    let is_flag = |word: &&Word| !word.quoted && word.text.starts_with('-');
+    let flags = words.iter().filter(is_flag).count();
+    (words.len() - flags).saturating_sub(flags)
 }
 
 /// The children that fit. A name that a terminal should not see, or that no quote can hold within

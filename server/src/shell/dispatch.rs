@@ -43,7 +43,16 @@ impl Shell {
         }
         self.json = self.json_always || arguments.has("json");
         table::told_old_name(&self.output, &name.text);
-        let outcome = (command.run)(self, &arguments).await;
+        self.streams = false;
+        let outcome = tokio::select! {
+            outcome = (command.run)(self, &arguments) => outcome,
+            // Where nobody can listen for Ctrl-C it ends the process, as it does everywhere.
+            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        };
+        let outcome = match outcome {
+            Err(Failure::Interrupted) if self.streams => Ok(()),
+            outcome => outcome,
+        };
         let outcome = outcome.map_err(|failure| match failure {
             Failure::Usage(what) => misused(command, &what),
             other => other,

@@ -11,6 +11,9 @@ pub(crate) const FAILED: u8 = 1;
 /// The exit code of a command that was not understood.
 pub(crate) const MISUSED: u8 = 2;
 
+/// The exit code after Ctrl-C, as every shell has it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -22,6 +25,8 @@ pub(crate) enum Failure {
     Refused { code: Code, path: String },
     /// Something else did not work: one line that says what, and to what.
     Other(String),
+    /// Ctrl-C was pressed.
+    Interrupted,
     /// The reader of our output has gone; there is nobody to tell.
     ClosedOutput,
 }
@@ -31,6 +36,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => MISUSED,
+            Self::Interrupted => INTERRUPTED,
             Self::ZooKeeper(_) | Self::Refused { .. } | Self::Other(_) | Self::ClosedOutput => {
                 FAILED
             }
@@ -46,6 +52,7 @@ impl Failure {
                 Some(said) => format!("{said}{path}"),
                 None => format!("{path}: {code} ({})", code.name()),
             },
+            Self::Interrupted => "interrupted; what was sent may still be done".to_owned(),
             Self::ClosedOutput => String::new(),
         }
     }
@@ -55,6 +62,7 @@ impl Failure {
         let error = match self {
             Self::Usage(what) => json!({ "code": "Usage", "message": what }),
             Self::Other(what) => json!({ "code": "Failed", "message": what }),
+            Self::Interrupted => json!({ "code": "Interrupted", "message": self.text() }),
             Self::ClosedOutput => json!({ "code": "ClosedOutput" }),
             Self::Refused { code, path } => json!({
                 "code": code.name(),

@@ -1,9 +1,9 @@
 //! The shell: what zkCli.sh does, and what its users miss.
 //!
 //! What lives here: [`run`], which is one command of the command line, a file of commands, or a
-//! prompt. `options` is the shell's own command line; `line`, `arguments`, `flags` and `table` make a typed
-//! line a call; `link`, `requests` and `walk` are the way to the ensemble; `reads`, `search`,
-//! `writes`, `batch`, `transfer`, `archive`, `quota`, `watching` and `control` are the commands;
+//! prompt. `options` is the shell's own command line; `line`, `arguments`, `flags` and `table` make
+//! a typed line a call; `link`, `requests` and `walk` are the way to the ensemble; `reads`,
+//! `search`, `writes`, `batch`, `transfer`, `archive`, `quota`, `watching` and `control` are the commands;
 //! `output`, `show`, `failure` and `events` are what is printed; `prompt` and `complete` are for a
 //! person at a keyboard. What does not: anything of ZooKeeper's meaning; the shell sees the
 //! library's client and nothing below it.
@@ -51,7 +51,7 @@ use tokio::runtime::Runtime;
 use zoowarden::client::OnExpiry;
 
 use events::Events;
-use failure::FAILED;
+use failure::{FAILED, Failure};
 use line::Word;
 use link::Link;
 use output::Output;
@@ -81,6 +81,8 @@ pub(crate) struct Shell {
     pub(crate) json: bool,
     json_always: bool,
     fail_fast: bool,
+    /// The command that runs goes on until it is interrupted, so that this is its good end.
+    pub(crate) streams: bool,
     /// `quit` was said.
     pub(crate) quits: bool,
 }
@@ -138,6 +140,7 @@ impl Shell {
             json: options.json,
             json_always: options.json,
             fail_fast: options.fail_fast,
+            streams: false,
             quits: false,
         }
     }
@@ -166,7 +169,7 @@ impl Shell {
                 }
             };
             let outcome = self.run_line(&line).await;
-            let ended = matches!(outcome, Err(failure::Failure::ClosedOutput));
+            let ended = matches!(outcome, Err(Failure::ClosedOutput | Failure::Interrupted));
             let this = self.told(outcome);
             if this != 0 {
                 code = this;

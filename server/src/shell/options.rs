@@ -35,7 +35,8 @@ Examples:
   zoowarden shell watch /app                   events as they come, until Ctrl-C
   zoowarden shell help create                  everything about one command
 
-Exit codes: 0 done, 1 ZooKeeper said no or cannot be reached, 2 wrong options or command";
+Exit codes: 0 done, 1 ZooKeeper said no or cannot be reached, 2 wrong options or command,
+130 interrupted (a watch ends with 0)";
 
 /// Options of the shell.
 #[derive(Debug, Clone, Args)]

@@ -11,7 +11,7 @@ use rustyline::{CompletionType, Config, Editor, ExternalPrinter};
 use tokio::runtime::Runtime;
 
 use super::complete::Completion;
-use super::failure::{FAILED, Failure};
+use super::failure::FAILED;
 use super::{Shell, line};
 
 /// Names the file that keeps what was typed; empty keeps nothing.
@@ -56,7 +56,7 @@ pub(crate) fn run(shell: &mut Shell, runtime: &Runtime) -> u8 {
         match editor.readline(&prompt(shell)) {
             Ok(typed) => {
                 remember(&mut editor, &typed);
-                let outcome = runtime.block_on(interruptible(shell, &typed));
+                let outcome = runtime.block_on(shell.run_line(&typed));
                 shell.told(outcome);
             }
             Err(ReadlineError::Interrupted) => {}
@@ -103,16 +103,6 @@ fn greet(shell: &mut Shell, runtime: &Runtime) {
 fn prompt(shell: &Shell) -> String {
     let (hosts, state) = (shell.link.hosts(), shell.link.state());
     format!("[zk: {hosts}({state}) {}] ", shell.history.len())
-}
-
-/// Runs a line until it is done or Ctrl-C is pressed.
-async fn interruptible(shell: &mut Shell, typed: &str) -> Result<(), Failure> {
-    tokio::select! {
-        outcome = shell.run_line(typed) => outcome,
-        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Other(
-            "interrupted; what was sent may still be done".to_owned(),
-        )),
-    }
 }
 
 /// Secrets are not kept.

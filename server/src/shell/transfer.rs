@@ -120,7 +120,13 @@ pub(crate) async fn cp(shell: &mut Shell, arguments: &Arguments) -> Result<(), F
             data,
             stat,
             acl,
-        } = record?;
+        } = match record {
+            Ok(record) => record,
+            Err(error) => {
+                outcome = Err(error.into());
+                break;
+            }
+        };
         let lifetime = ephemerals.lifetime(lifetime(stat.ephemeral_owner));
         let Some(lifetime) = lifetime else {
             writer.sums.ephemerals_skipped += 1;
@@ -408,6 +414,9 @@ impl<'a> Writer<'a> {
         mut self,
         outcome: Result<(), Failure>,
     ) -> (Sums, Result<(), Failure>) {
+        if outcome.is_err() {
+            self.batches.abandon();
+        }
         let rest = self.batches.finish().await;
         let mut outcome = outcome.and(rest);
         if outcome.is_ok() {

@@ -124,14 +124,10 @@ pub(crate) async fn watch(shell: &mut Shell, arguments: &Arguments) -> Result<()
     let mut watcher = client.watch(path, mode).await?;
     let told = "watching; Ctrl-C ends it";
     shell.output.message(&format!("{path}: {told}"));
+    shell.streams = true;
     let mut seen = 0;
     while seen < count {
-        let event = tokio::select! {
-            event = watcher.next() => event,
-            // Failing to listen for Ctrl-C is no reason to stop: the process can still be killed.
-            Ok(()) = tokio::signal::ctrl_c() => return Ok(()),
-        };
-        let Some(event) = event else {
+        let Some(event) = watcher.next().await else {
             return Err(Failure::ZooKeeper(Error::new(Code::SessionExpired)));
         };
         seen += u64::from(matches!(event, WatchEvent::Changed { .. }));
