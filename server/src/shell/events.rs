@@ -100,6 +100,12 @@ impl Events {
         }
     }
 
+    /// A new session begins: no watch is left, and its first connection is no news.
+    pub(crate) fn begin(&self) {
+        self.watches.lock().clear();
+        self.has_connected.store(false, Ordering::Relaxed);
+    }
+
     /// A change of the connection's state.
     pub(crate) fn state(&self, state: State) {
         let name = match state {
@@ -119,9 +125,8 @@ impl Events {
             .fetch_or(state.is_connected(), Ordering::Relaxed);
         let is_shown = match self.source {
             Source::CommandLine => false,
-            Source::Input => true,
-            // The prompt itself tells of the first connection.
-            Source::Prompt => was_connected,
+            // The first connection is what was asked for; only its loss is news.
+            Source::Input | Source::Prompt => was_connected,
         };
         if is_shown {
             self.line(format!("WatchedEvent state:{name} type:None path:null"));

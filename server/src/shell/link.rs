@@ -16,6 +16,7 @@ const CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Link {
     config: ClientConfig,
     client: Option<Client>,
+    events: Arc<Events>,
     /// The user closed it; only `connect` opens it again.
     closed: bool,
 }
@@ -23,14 +24,15 @@ pub(crate) struct Link {
 impl Link {
     /// A link that connects when it is needed. States go to `events`.
     pub(crate) fn new(config: ClientConfig, events: &Arc<Events>) -> Self {
-        let events = Arc::clone(events);
-        let on_state = move |state| events.state(state);
+        let told = Arc::clone(events);
+        let on_state = move |state| told.state(state);
         Self {
             config: ClientConfig {
                 on_state: Some(Arc::new(on_state)),
                 ..config
             },
             client: None,
+            events: Arc::clone(events),
             closed: false,
         }
     }
@@ -113,6 +115,7 @@ impl Link {
         if let Some(hosts) = hosts {
             self.config.hosts = hosts;
         }
+        self.events.begin();
         self.closed = false;
         self.open();
     }

@@ -56,7 +56,6 @@ pub(crate) fn shell(subject: Subject) -> Outcome {
 
 fn suite(server: &Server) -> Outcome {
     cargo(&["test", "--workspace", "--test", "shell"])
-        .env("ZOOWARDEN_BIN", server::binary())
         .env("ZOOWARDEN_SHELL_SERVER", &server.address)
         .run_tests(tally::of_cargo)
 }

@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use zoowarden_tests::process::{Process, binary};
-use zoowarden_tests::wait::SOON;
 
-const LOOK: Duration = Duration::from_millis(10);
+/// What a slow machine may take for something that takes a fast one a moment.
+const SOON: Duration = Duration::from_secs(30);
 
 /// How a run of the shell ended, and what it said.
 #[derive(Debug)]
@@ -144,17 +143,18 @@ pub fn read_until(mut stream: impl Read + Send + 'static, enough: fn(&str) -> bo
     text
 }
 
+/// The binary under test.
+pub fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_zoowarden")
+}
+
 /// The server of this run: the one that is named, or one of our own until the process ends.
 pub fn server() -> &'static str {
-    static SERVER: OnceLock<(String, Option<Own>)> = OnceLock::new();
-    let (address, _) = SERVER.get_or_init(|| match std::env::var("ZOOWARDEN_SHELL_SERVER") {
-        Ok(address) => (address, None),
-        Err(_) => {
-            let own = Own::start();
-            (own.address(), Some(own))
-        }
-    });
-    address
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(|| match std::env::var("ZOOWARDEN_SHELL_SERVER") {
+        Ok(address) => address,
+        Err(_) => start_server(),
+    })
 }
 
 /// Whether the server is ours, and so as new as the shell.
@@ -162,45 +162,31 @@ pub fn server_is_ours() -> bool {
     std::env::var_os("ZOOWARDEN_SHELL_SERVER").is_none()
 }
 
-/// A server that a watchdog ends when this process has ended, because
-/// values in statics are never dropped.
-struct Own {
-    folder: tempfile::TempDir,
-    _process: Process,
+/// Starts a server on a free port; its one line on stdout says which. It outlives every test, so a
+/// watchdog ends it when this process has ended: values in statics are never dropped.
+fn start_server() -> String {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let mut server = Command::new(binary())
+        .args(["server", "--client-port", "0", "--data-dir", "data"])
+        .arg("-Dzookeeper.extendedTypesEnabled=true")
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    end_with_us(server.id(), &folder);
+    let stdout = server.stdout.take().unwrap();
+    let said = read_until(stdout, |said| said.ends_with('\n'));
+    let address = said
+        .split_once("connect to ")
+        .and_then(|(_, rest)| rest.split_once(','));
+    address
+        .expect("the ready line names the address")
+        .0
+        .to_owned()
 }
 
-impl Own {
-    fn start() -> Own {
-        let folder = tempfile::tempdir().unwrap();
-        let ttl = "-Dzookeeper.extendedTypesEnabled=true";
-        let arguments = ["server", "--client-port", "0", "--data-dir", "data", ttl];
-        let process = Process::start(folder.path(), &arguments);
-        end_with_us(process.id(), folder.path());
-        Own {
-            folder,
-            _process: process,
-        }
-    }
-
-    /// As its one line on stdout tells.
-    fn address(&self) -> String {
-        let begun = Instant::now();
-        loop {
-            let said =
-                std::fs::read_to_string(self.folder.path().join("stdout")).unwrap_or_default();
-            let address = said
-                .split_once("connect to ")
-                .and_then(|(_, rest)| rest.split_once(','));
-            if let Some((address, _)) = address {
-                return address.to_owned();
-            }
-            assert!(begun.elapsed() < SOON, "the server is not ready: {said}");
-            std::thread::sleep(LOOK);
-        }
-    }
-}
-
-/// A watchdog whose input is a pipe from this process: the pipe closes however this process ends.
+/// The watchdog's input is a pipe from this process: it closes however this process ends.
 fn end_with_us(server: u32, folder: &Path) {
     let script = format!("read _; kill -KILL {server}; rm -rf '{}'", folder.display());
     let watchdog = Command::new("sh")

@@ -1,6 +1,6 @@
 //! Data: from words, files and standard input, and back without a byte lost.
 
-use super::support::{Place, run_binary};
+use super::support::{Place, binary, run_binary};
 
 const BINARY: &[u8] = &[0, 255, 27, b'[', b'2', b'J', b'\n', 0x9b];
 
@@ -67,7 +67,7 @@ fn a_terminal_never_gets_control_bytes() {
         println!("left out: script (util-linux) is not here");
         return;
     }
-    let binary = zoowarden_tests::process::binary().display().to_string();
+    let binary = binary();
     for path in ["/blob", "/sneaky"] {
         let command = format!("{binary} shell -s {} get {path}", place.hosts);
         let output = std::process::Command::new("script")
@@ -89,7 +89,7 @@ fn a_reader_that_goes_away_is_no_panic() {
         .map(|n| format!("create /n{n} {}\n", "x".repeat(300)))
         .collect();
     place.script(&script).ok();
-    let binary = zoowarden_tests::process::binary().display().to_string();
+    let binary = binary();
     let line = format!(
         "{binary} shell -s {} grep x / 2>&1 | head -c 10",
         place.hosts
