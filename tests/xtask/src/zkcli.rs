@@ -68,14 +68,14 @@ fn converse_in_shell(server: &Server) -> Result<String, String> {
     let (stdout, stderr) = run
         .capture()
         .map_err(|error| format!("{}: {error}", binary.display()))?;
-    // Where zkCli says nothing, the shell says how much it did; zkCli tells of its own end.
+    // Where zkCli says nothing, the shell says how much it did; zkCli tells of its own beginning
+    // and end.
     let told = |line: &&str| !(line.starts_with("Deleted ") && line.ends_with(" znodes"));
     let stderr: Vec<&str> = stderr.lines().filter(told).collect();
-    let closed = "WatchedEvent state:Closed type:None path:null";
-    Ok(transcript(
-        &format!("{stdout}\n{closed}\n"),
-        &stderr.join("\n"),
-    ))
+    let began = "WatchedEvent state:SyncConnected type:None path:null";
+    let ended = "WatchedEvent state:Closed type:None path:null";
+    let stdout = format!("{began}\n{stdout}\n{ended}\n");
+    Ok(transcript(&stdout, &stderr.join("\n")))
 }
 
 fn typed() -> Result<File, String> {
