@@ -178,6 +178,12 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_offered_than_a_person_can_read() {
+        let many = |_: &str| (0..OFFERED_MAX + 5).map(|n| format!("n{n}")).collect();
+        assert_eq!(offers("ls /", many).1.len(), OFFERED_MAX);
+    }
+
+    #[test]
     fn commands_flags_and_paths_are_completed_where_they_can_stand() {
         for (typed, begin, want) in [
             ("geta", 0, &["getAcl ", "getAllChildrenNumber "][..]),

@@ -268,3 +268,70 @@ fn described(event: &WatchEvent, json: bool) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use zoowarden::proto::Zxid;
+
+    use super::*;
+
+    fn changed(zxid: i64) -> WatchEvent {
+        WatchEvent::Changed {
+            kind: EventKind::DataChanged,
+            path: "/a".to_owned(),
+            zxid: Zxid(zxid),
+        }
+    }
+
+    #[test]
+    fn events_read_as_in_zkcli_and_as_json() {
+        let text = described(&changed(7), false).unwrap();
+        let words = "WatchedEvent state:SyncConnected type:NodeDataChanged path:/a";
+        assert_eq!(framed(&text), format!("\nWATCHER::\n\n{words}"));
+        let json = described(&changed(7), true).unwrap();
+        assert_eq!(
+            framed(&json),
+            r#"{"event":"NodeDataChanged","path":"/a","zxid":"0x7"}"#
+        );
+        let json = described(&changed(-1), true).unwrap();
+        assert!(json.contains("\"zxid\":null"), "{json}");
+    }
+
+    #[test]
+    fn more_events_than_can_wait_are_dropped_and_counted() {
+        let events = Events::start(Arc::new(Output::of_process()), Source::Prompt);
+        let (open, gate) = channel::<()>();
+        let (printed, seen) = channel();
+        events.print_above(Box::new(move |line| {
+            // Opens for good when its other end is dropped.
+            let _ = gate.recv();
+            let _ = printed.send(line);
+        }));
+        let dropped = 10;
+        // One is in the printer's hands or still waits; the queue holds the others.
+        for _ in 0..EVENTS_MAX + 2 + dropped {
+            events.line("{}".to_owned());
+        }
+        assert!(events.dropped.load(Ordering::Relaxed) >= dropped as u64);
+        drop(open);
+        let printed_one = seen.recv().is_ok();
+        assert!(printed_one);
+        events.finish();
+        assert!(seen.try_iter().count() >= EVENTS_MAX - 2);
+    }
+
+    #[test]
+    fn a_one_shot_watch_is_gone_once_it_has_reported() {
+        let events = Events::start(Arc::new(Output::of_process()), Source::CommandLine);
+        events.show(false);
+        let (sink, over) = events.sink(Watching::Data, false);
+        assert!(!over.load(Ordering::Relaxed));
+        sink(changed(1));
+        assert!(over.load(Ordering::Relaxed));
+        let (sink, over) = events.sink(Watching::Persistent, false);
+        sink(changed(1));
+        assert!(!over.load(Ordering::Relaxed));
+    }
+}

@@ -16,6 +16,7 @@ mod archive;
 mod commands;
 mod data;
 mod invocation;
+mod prompt;
 mod search;
 mod support;
 mod transfer;

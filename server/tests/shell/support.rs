@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// What a slow machine may take for something that takes a fast one a moment.
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// How a run of the shell ended, and what it said.
 #[derive(Debug)]
