@@ -48,10 +48,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
-use zoowarden::client::OnExpiry;
+use zoowarden::client::{OnExpiry, TlsError};
 
 use events::Events;
-use failure::{FAILED, Failure};
+use failure::{FAILED, Failure, MISUSED};
 use line::Word;
 use link::Link;
 use output::Output;
@@ -103,7 +103,10 @@ pub(crate) fn run(options: &ShellOptions) -> ExitCode {
         (true, false) => Source::Input,
         (true, true) => Source::Prompt,
     };
-    let mut shell = Shell::new(options, source);
+    let mut shell = match Shell::new(options, source) {
+        Ok(shell) => shell,
+        Err(error) => return super::fail(MISUSED, &error.to_string()),
+    };
     let code = match source {
         Source::CommandLine => runtime.block_on(shell.run_once(&options.words)),
         Source::Input => runtime.block_on(shell.run_input()),
@@ -124,15 +127,16 @@ fn end(shell: &mut Shell, runtime: Runtime) {
 }
 
 impl Shell {
-    fn new(options: &ShellOptions, source: Source) -> Self {
-        let output = Arc::new(Output::of_process());
-        let events = Events::start(Arc::clone(&output), source);
+    fn new(options: &ShellOptions, source: Source) -> Result<Self, TlsError> {
         let on_expiry = match source {
             Source::Prompt => OnExpiry::Renew,
             Source::CommandLine | Source::Input => OnExpiry::End,
         };
-        Self {
-            link: Link::new(options.client_config(on_expiry), &events),
+        let config = options.client_config(on_expiry)?;
+        let output = Arc::new(Output::of_process());
+        let events = Events::start(Arc::clone(&output), source);
+        Ok(Self {
+            link: Link::new(config, &events),
             output,
             events,
             source,
@@ -142,7 +146,7 @@ impl Shell {
             fail_fast: options.fail_fast,
             streams: false,
             quits: false,
-        }
+        })
     }
 
     async fn run_once(&mut self, words: &[String]) -> u8 {

@@ -2,8 +2,12 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
-use zoowarden::client::{ClientConfig, ConnectString, OnExpiry};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use zoowarden::client::{
+    ClientConfig, ConnectString, OnExpiry, TlsConfig, TlsError, TlsOptions, TlsVerify,
+};
 
 use super::table;
 
@@ -17,7 +21,16 @@ const ONE_DASH: [(&str, &str); 5] = [
 ];
 
 /// Options of the shell that are followed by their value.
-const WITH_VALUE: [&str; 4] = ["-s", "--server", "--timeout", "--auth"];
+const WITH_VALUE: [&str; 8] = [
+    "-s",
+    "--server",
+    "--timeout",
+    "--auth",
+    "--tls-ca",
+    "--tls-cert",
+    "--tls-key",
+    "--tls-verify",
+];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +42,7 @@ Examples:
   zoowarden shell create -p /app/jobs/a 'x y'  with the parents that are missing
   zoowarden shell set /app/config @app.toml    data from a file; - is standard input
   zoowarden shell --auth digest:joe:secret getAcl /app
+  zoowarden shell -s zk1:2281 --tls-ca ca.pem  over TLS
   zoowarden shell export /app app.json         a subtree as JSON, and back:
   zoowarden shell import app.json /copy --on-conflict skip
   zoowarden shell < commands.txt               commands from a file, one per line
@@ -58,6 +72,21 @@ pub(crate) struct ShellOptions {
     /// Who you are: a scheme and what it takes, digest:user:password say; repeatable
     #[arg(long, value_name = "SCHEME:AUTH", value_parser = parse_auth)]
     pub(crate) auth: Vec<(String, Vec<u8>)>,
+    /// Speak TLS; the other tls options mean it, too
+    #[arg(long)]
+    tls: bool,
+    /// The authorities to trust, PEM, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// The certificate to show a server that asks for one, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// What a server's certificate must show
+    #[arg(long, value_name = "WHAT", value_enum)]
+    tls_verify: Option<Verify>,
     /// Take a server that has lost the others, which answers reads only
     #[arg(short = 'r', long)]
     pub(crate) read_only: bool,
@@ -79,16 +108,48 @@ pub(crate) struct ShellOptions {
     pub(crate) words: Vec<String>,
 }
 
+/// `--tls-verify`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Verify {
+    /// A trusted authority, and the name that -s says
+    Name,
+    /// A trusted authority; whoever has one of its certificates can pose as the server
+    Chain,
+    /// Nothing; whoever is in between can read and change everything
+    None,
+}
+
 impl ShellOptions {
-    /// How the client connects.
-    pub(crate) fn client_config(&self, on_expiry: OnExpiry) -> ClientConfig {
-        ClientConfig {
+    /// How the client connects. An error is about the files that TLS needs.
+    pub(crate) fn client_config(&self, on_expiry: OnExpiry) -> Result<ClientConfig, TlsError> {
+        Ok(ClientConfig {
             session_timeout_ms: self.timeout,
             read_only: self.read_only,
             auth: self.auth.clone(),
+            tls: self.tls_config()?,
             on_expiry,
             ..ClientConfig::new(self.server.clone())
+        })
+    }
+
+    fn tls_config(&self) -> Result<Option<TlsConfig>, TlsError> {
+        let is_meant = self.tls
+            || self.tls_ca.is_some()
+            || self.tls_cert.is_some()
+            || self.tls_verify.is_some();
+        if !is_meant {
+            return Ok(None);
         }
+        let identity = self.tls_cert.as_deref().zip(self.tls_key.as_deref());
+        let options = TlsOptions {
+            verify: match self.tls_verify {
+                None | Some(Verify::Name) => TlsVerify::ChainAndName,
+                Some(Verify::Chain) => TlsVerify::ChainOnly,
+                Some(Verify::None) => TlsVerify::Nothing,
+            },
+            ..TlsOptions::from_files(self.tls_ca.as_deref(), identity)?
+        };
+        TlsConfig::new(options).map(Some)
     }
 }
 

@@ -241,9 +241,8 @@ async fn move_in_steps(
     bytes: usize,
 ) -> Result<(), Failure> {
     shell.output.message(&format!(
-        "{} bytes do not fit into one multi: the new znodes are made first, then the old ones \
-         deleted; others can see both meanwhile",
-        bytes
+        "{bytes} bytes do not fit into one multi: the new znodes are made first, then the old ones \
+         deleted; others can see both meanwhile"
     ));
     let mut batches = Batches::new(
         client,

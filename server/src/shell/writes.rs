@@ -293,7 +293,7 @@ pub(crate) fn data_operand(
 ) -> Result<Vec<u8>, Failure> {
     let data = match (word.quoted, word.text.as_str()) {
         (false, "-") => from_input(shell)?,
-        (false, text) if text.starts_with("@@") => text[1..].as_bytes().to_vec(),
+        (false, text) if text.starts_with("@@") => text.as_bytes()[1..].to_vec(),
         (false, text) if text.starts_with('@') => {
             let file = &text[1..];
             std::fs::read(file).map_err(|error| {

@@ -26,6 +26,15 @@ fn a_server_that_is_not_there_is_named_and_ends_with_1() {
 }
 
 #[test]
+fn what_tls_needs_is_checked_before_anything_is_sent() {
+    let options = ["shell", "--tls-ca", "/no/such/ca.pem", "ls", "/"];
+    let said = run_binary(&options, b"").failed(2);
+    assert!(said.contains("cannot read /no/such/ca.pem"), "{said}");
+    let half = run_binary(&["shell", "--tls-cert", "x", "ls", "/"], b"").failed(2);
+    assert!(half.contains("--tls-key"), "{half}");
+}
+
+#[test]
 fn zkclis_own_options_are_understood() {
     let options = [
         "shell",
