@@ -32,6 +32,7 @@ usage: cargo xtask <task>
   c             the C library as it is installed: valgrind, pkg-config, CMake
   libzookeeper  a session of the C client
   zkcli         a scripted session of zkCli.sh
+  shell         the same session typed into zoowarden shell; also, with its suite, on Apache ZooKeeper
   node          a session of node-zookeeper-client
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
@@ -100,6 +101,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "c",
                 "libzookeeper",
                 "zkcli",
+                "shell",
                 "node",
                 "go",
                 "curator",
@@ -118,6 +120,12 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
+        "shell" => {
+            report.step("zoowarden shell", || zkcli::shell(Subject::Zoowarden));
+            report.step("zoowarden shell on Apache ZooKeeper", || {
+                zkcli::shell(Subject::Reference)
+            });
+        }
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),
         "curator" => report.step("Apache Curator", || foreign::curator(subject)),
