@@ -44,12 +44,18 @@ pub(crate) fn runtime() -> PyResult<Handle> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(CHILD_THREADS)
         .thread_name("zoowarden-io")
+        .on_thread_start(take_no_signals)
         .enable_all()
         .build()?;
     let handle = keep(runtime);
     // A handle of the parent is forgotten with the threads it belongs to.
     std::mem::forget(of_child.replace((forks, handle.clone())));
     Ok(handle)
+}
+
+fn take_no_signals() {
+    // Without it a signal may land on an I/O thread, and the program hears of it later.
+    let _ = nix::sys::signal::SigSet::all().thread_block();
 }
 
 fn keep(runtime: Runtime) -> Handle {

@@ -93,9 +93,7 @@ impl Port {
     fn drain(&self, py: Python<'_>) {
         self.shared.signal.clear();
         let mut arrived = Vec::new();
-        if self.shared.bridge.drain(DRAIN_MAX, &mut arrived) {
-            self.shared.signal.ring();
-        }
+        self.shared.bridge.drain(DRAIN_MAX, &mut arrived);
         for delivery in arrived {
             if let Err(error) = self.deliver(py, delivery) {
                 error.write_unraisable(py, None);
@@ -116,7 +114,7 @@ impl Port {
     }
 
     /// Waiting futures, callbacks and listeners.
-    fn __len__(&self) -> usize {
+    fn pending(&self) -> usize {
         self.slots.lock().len()
     }
 

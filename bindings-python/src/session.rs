@@ -229,9 +229,9 @@ impl Session {
         }
         launch(py, to, self.limit, async move {
             let created = client.create_with(&path, &data, &options).await?;
-            Ok(Value::Answer(match (with_stat, created.stat) {
-                (true, Some(stat)) => Answer::Created(created.path, stat),
-                _ => Answer::Path(created.path),
+            Ok(Value::Answer(match with_stat {
+                true => Answer::Created(created.path, created.stat),
+                false => Answer::Path(created.path),
             }))
         })
     }

@@ -14,7 +14,6 @@ __all__ = [
     "CREATOR_ALL_ACL",
     "OPEN_ACL_UNSAFE",
     "READ_ACL_UNSAFE",
-    "CreateMode",
     "Event",
     "EventType",
     "Permission",
@@ -77,19 +76,6 @@ class Event:
     zxid: int = -1
     dropped: int = 0
     state: State | None = None
-
-
-class CreateMode(enum.IntFlag):
-    """What kind of znode to create. EPHEMERAL and SEQUENTIAL may be combined."""
-
-    PERSISTENT = 0
-    EPHEMERAL = 1
-    """It goes when the session ends."""
-    SEQUENTIAL = 2
-    """The server appends a number of ten digits to the name."""
-    EPHEMERAL_SEQUENTIAL = 3
-    CONTAINER = 4
-    """The server deletes it some time after its last child is gone."""
 
 
 class Permission(enum.IntFlag):
