@@ -34,7 +34,7 @@ mod _zoowarden {
     #[pymodule_export]
     use crate::fork::forked;
     #[pymodule_export]
-    use crate::node::Node;
+    use crate::node::{Ensemble, Node};
     #[pymodule_export]
     use crate::port::Port;
     #[pymodule_export]

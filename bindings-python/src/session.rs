@@ -19,7 +19,7 @@ use zoowarden::{Client, ClientConfig, ConnectString, CreateMode, CreateOptions, 
 use crate::call::{self, To, launch};
 use crate::failure::Failure;
 use crate::fork::{self, OfProcess};
-use crate::node::Node;
+use crate::node::Inside;
 use crate::port::{Inbox, Port};
 use crate::reply::{Completion, Value};
 use crate::watch::Watch;
@@ -34,7 +34,7 @@ type Entry = (i32, String, String);
 type Operation = (String, String, Option<Vec<u8>>, Option<Vec<Entry>>, i32);
 
 /// A session with an ensemble.
-#[pyclass(frozen, module = "zoowarden._zoowarden")]
+#[pyclass(frozen, weakref, module = "zoowarden._zoowarden")]
 pub(crate) struct Session {
     client: OfProcess<Client>,
     states: Arc<Inbox<State>>,
@@ -85,7 +85,7 @@ impl Session {
         keep_null: bool,
         auth: Vec<(String, Vec<u8>)>,
         session: Option<(i64, [u8; PASSWORD_BYTES])>,
-        node: Option<&Bound<'_, Node>>,
+        node: Option<Inside<'_>>,
     ) -> PyResult<Self> {
         let mut config = ClientConfig::new(connect_string(hosts)?);
         config.session_timeout_ms = session_timeout_ms;
@@ -95,7 +95,7 @@ impl Session {
         config.session = session.map(|(id, password)| (SessionId(id), password));
         config.on_expiry = if renew { OnExpiry::Renew } else { OnExpiry::End };
         if let Some(node) = node {
-            config.net = node.get().net()?;
+            config.net = node.net()?;
         }
         let port = port.get();
         let states = Inbox::new(port.shared(), port.listener(on_state), STATES_MAX);
@@ -139,6 +139,11 @@ impl Session {
     /// Whether this process made it.
     fn is_ours(&self) -> bool {
         self.client.is_ours()
+    }
+
+    /// Whether nothing more will happen, unless the session is renewed.
+    fn is_over(&self) -> PyResult<bool> {
+        Ok(self.client.get()?.state().is_over())
     }
 
     fn state(&self) -> PyResult<&'static str> {
@@ -446,6 +451,33 @@ impl Session {
     ) -> PyResult<Py<PyAny>> {
         let scheme = scheme.into();
         self.ask(py, to, Request::Auth { scheme, auth }, None, Shape::Plain)
+    }
+
+    fn get_config(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
+        let client = self.client.get()?.clone();
+        launch(py, to, self.limit, async move {
+            let (data, stat) = client.get_config().await?;
+            Ok(Value::Answer(Answer::Data(Some(data), stat)))
+        })
+    }
+
+    #[pyo3(signature = (to, joining, leaving, members, version))]
+    fn reconfig(
+        &self,
+        py: Python<'_>,
+        to: Option<To<'_>>,
+        joining: Option<&str>,
+        leaving: Option<&str>,
+        members: Option<&str>,
+        version: i64,
+    ) -> PyResult<Py<PyAny>> {
+        let request = Request::Reconfig {
+            joining: joining.map(Into::into),
+            leaving: leaving.map(Into::into),
+            members: members.map(Into::into),
+            config: version,
+        };
+        self.ask(py, to, request, None, Shape::Plain)
     }
 
     fn add_watch(

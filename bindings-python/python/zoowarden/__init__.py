@@ -47,6 +47,7 @@ from zoowarden.errors import (
     UnknownSessionError,
     ZooKeeperError,
 )
+from zoowarden.node import Node
 from zoowarden.values import (
     ACL,
     CREATOR_ALL_ACL,
@@ -94,6 +95,7 @@ __all__ = [
     "NotEmptyError",
     "NotReadOnlyError",
     "OperationTimeoutError",
+    "Node",
     "Permission",
     "QuotaExceededError",
     "ReconfigDisabledError",

@@ -16,7 +16,7 @@ import time
 import weakref
 
 from zoowarden import _zoowarden
-from zoowarden._zoowarden import Port, Session
+from zoowarden._zoowarden import Ensemble, Node, Port, Session
 
 log = logging.getLogger("zoowarden")
 
@@ -153,23 +153,18 @@ def remember(session: Session) -> None:
     _sessions.add(session)
 
 
+_servers: weakref.WeakSet[Node | Ensemble] = weakref.WeakSet()
+
+
+def remember_server(server: Node | Ensemble) -> None:
+    """A server that the end of the interpreter shuts down."""
+    _servers.add(server)
+
+
 def _close_all() -> None:
     """At the end of the interpreter, which must not hang and must not leave sessions behind."""
-    port = Port()
-    waiting = 0
-
-    def closed(_value: object, _error: BaseException | None) -> None:
-        nonlocal waiting
-        waiting -= 1
-
-    for session in list(_sessions):
-        if session.is_ours() and not session.is_over():
-            waiting += 1
-            session.close((port, closed))
-    deadline = time.monotonic() + EXIT_SECONDS_MAX
-    while waiting and time.monotonic() < deadline:
-        if port.wait(100):
-            port.drain()
+    _settle_all([session for session in _sessions if session.is_ours() and not session.is_over()])
+    _settle_all([server for server in _servers if server.is_ours()])
     threads = list(_threads)
     for thread in threads:
         thread.stop()
@@ -177,11 +172,32 @@ def _close_all() -> None:
         thread.join()
 
 
+def _settle_all(things: list[Session] | list[Node | Ensemble]) -> None:
+    if not things:
+        return
+    port = Port()
+    waiting = 0
+
+    def closed(_value: object, _error: BaseException | None) -> None:
+        nonlocal waiting
+        waiting -= 1
+
+    for thing in things:
+        waiting += 1
+        end = thing.close if isinstance(thing, Session) else thing.shutdown
+        end((port, closed))
+    deadline = time.monotonic() + EXIT_SECONDS_MAX
+    while waiting and time.monotonic() < deadline:
+        if port.wait(100):
+            port.drain()
+
+
 def _in_child() -> None:
     _zoowarden.forked()
     _loops.clear()
     _threads.clear()
     _sessions.clear()
+    _servers.clear()
 
 
 atexit.register(_close_all)
