@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from zoowarden import errors
 from zoowarden._options import Entry, acl_entries, create_flags, expected
 from zoowarden._zoowarden import codes
 from zoowarden.values import ACL
-
-if TYPE_CHECKING:
-    from zoowarden._zoowarden import Stat
-
-    TransactionResult = str | Stat | None
 
 Operation = tuple[str, str, "bytes | None", "list[Entry] | None", int]
 

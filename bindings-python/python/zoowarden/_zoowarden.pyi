@@ -9,6 +9,18 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any, final
 
+__all__ = [
+    "Ensemble",
+    "Node",
+    "Port",
+    "Session",
+    "Stat",
+    "Watch",
+    "codes",
+    "forked",
+    "version",
+]
+
 _To = Port | tuple[Port, Callable[[Any, BaseException | None], object]] | None
 _Entries = list[tuple[int, str, str]] | None
 

@@ -84,6 +84,7 @@ class AsyncClient:
         self._port: Port = Unusable(NOT_CONNECTED)  # type: ignore[assignment]
         self._listeners: list[StateListener] = []
         self._native: Session | None = None
+        self._closed = False
         # What operations go to: typed as the session, but before and after one it says so.
         self._session: Session = Unusable(NOT_CONNECTED)  # type: ignore[assignment]
 
@@ -122,6 +123,7 @@ class AsyncClient:
         Requests that were made are answered first, or raise ClientClosedError.
         """
         session, self._session = self._session, Unusable(CLOSED)  # type: ignore[assignment]
+        self._closed = True
         shared, self._shared = self._shared, None
         if shared is None or not isinstance(session, Session):
             return
@@ -161,8 +163,7 @@ class AsyncClient:
     def state(self) -> State:
         """How the client stands now."""
         if self._native is None:
-            closed = isinstance(self._session, Unusable) and self._session._message == CLOSED
-            return State.CLOSED if closed else State.CONNECTING
+            return State.CLOSED if self._closed else State.CONNECTING
         return State(self._native.state())
 
     @property
@@ -295,7 +296,7 @@ class AsyncClient:
         """Deletes a znode, if it has this version; with ``recursive`` all that is below it first.
 
         Raises:
-            NoNodeError: it does not exist. (With ``recursive`` that is fine.)
+            NoNodeError: it does not exist.
             BadVersionError: it has another version.
             NotEmptyError: it has children.
             NoAuthError

@@ -82,6 +82,7 @@ class Client:
         self._callbacks = _ports.CallbackThread()
         self._listeners: list[StateListener] = []
         self._native: Session | None = None
+        self._closed = False
         # What operations go to: typed as the session, but before and after one it says so.
         self._session: Session = Unusable(NOT_CONNECTED)  # type: ignore[assignment]
 
@@ -114,6 +115,7 @@ class Client:
         Calls that wait in other threads are answered first, or raise ClientClosedError.
         """
         session, self._session = self._session, Unusable(CLOSED)  # type: ignore[assignment]
+        self._closed = True
         if isinstance(session, Session):
             try:
                 if session.is_ours():
@@ -148,8 +150,7 @@ class Client:
     def state(self) -> State:
         """How the client stands now."""
         if self._native is None:
-            closed = isinstance(self._session, Unusable) and self._session._message == CLOSED
-            return State.CLOSED if closed else State.CONNECTING
+            return State.CLOSED if self._closed else State.CONNECTING
         return State(self._native.state())
 
     @property
@@ -283,7 +284,7 @@ class Client:
         """Deletes a znode, if it has this version; with ``recursive`` all that is below it first.
 
         Raises:
-            NoNodeError: it does not exist. (With ``recursive`` that is fine.)
+            NoNodeError: it does not exist.
             BadVersionError: it has another version.
             NotEmptyError: it has children.
             NoAuthError
