@@ -491,7 +491,8 @@ class KazooClient:
         flags = arguments.create_flags(ephemeral, sequence)
         return arguments.normal(path, sequence), value, entries, flags, None, include_data
 
-    def ensure_path(self, path: str, acl: Any = None) -> bool:
+    def ensure_path(self, path: str, acl: Any = None) -> Any:
+        """True if it was there, else the path, as with kazoo."""
         missing = []
         path = arguments.normal(path)
         while self.exists(path) is None:
@@ -499,12 +500,13 @@ class KazooClient:
             if path == "/":
                 break
             path = _parent(path)
+        created: Any = True
         for path in reversed(missing):
             try:
-                self.create(path, b"", acl)
+                created = self.create(path, b"", acl)
             except NodeExistsError:
-                pass
-        return True
+                created = True
+        return created
 
     def ensure_path_async(self, path: str, acl: Any = None) -> Any:
         return self._in_thread(self.ensure_path, path, acl)
