@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
@@ -66,7 +67,20 @@ impl Outlook {
     }
 }
 
-/// Runs `work` on the I/O threads. A caller that waits and is interrupted takes it along.
+/// What a future calls when it is done: one that was cancelled takes its work along.
+#[pyclass(frozen)]
+struct GivenUp(AbortHandle);
+
+#[pymethods]
+impl GivenUp {
+    fn __call__(&self, _future: &Bound<'_, PyAny>) {
+        // It is over already, unless the future was cancelled.
+        self.0.abort();
+    }
+}
+
+/// Runs `work` on the I/O threads. A caller that waits and is interrupted, and a future that is
+/// cancelled, take it along.
 pub(crate) fn launch<F>(
     py: Python<'_>,
     to: Option<To<'_>>,
@@ -76,9 +90,14 @@ pub(crate) fn launch<F>(
 where
     F: Future<Output = Completion> + Send + 'static,
 {
+    let has_future = matches!(to, Some(To::Future(_)));
     let (address, outlook) = prepare(py, to)?;
     let abort = start(address, work)?;
     let result = outlook.result(py, limit, false);
+    if let (true, Ok(future)) = (has_future, &result) {
+        let given_up = GivenUp(abort.clone());
+        future.call_method1(py, intern!(py, "add_done_callback"), (given_up,))?;
+    }
     if result.is_err() {
         // It is over already, unless the waiting ended first.
         abort.abort();

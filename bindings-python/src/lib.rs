@@ -8,6 +8,7 @@
 //!   session ─ operations      call ─ where an answer goes      reply ─ values and Python objects
 //!   watch   ─ events          port ─ where results come ashore waiter ─ one thread, one answer
 //!   node    ─ servers         fork ─ what a child may use      failure ─ exceptions
+//!   recipes ─ locks and more
 //! ```
 //!
 //! Invariant: an I/O thread never waits for the interpreter.
@@ -17,6 +18,7 @@ mod failure;
 mod fork;
 mod node;
 mod port;
+mod recipes;
 mod reply;
 mod session;
 mod signal;
@@ -37,6 +39,10 @@ mod _zoowarden {
     use crate::node::{Ensemble, Node};
     #[pymodule_export]
     use crate::port::Port;
+    #[pymodule_export]
+    use crate::recipes::{
+        Barrier, Contest, Counter, DoubleBarrier, Holding, Inside, Queue, TreeCache, ZnodeCache,
+    };
     #[pymodule_export]
     use crate::session::Session;
     #[pymodule_export]

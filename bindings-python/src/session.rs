@@ -28,7 +28,7 @@ use crate::watch::Watch;
 const STATES_MAX: usize = 1024;
 
 /// An ACL entry: permissions, scheme, id.
-type Entry = (i32, String, String);
+pub(crate) type Entry = (i32, String, String);
 
 /// One operation of a transaction: kind, path, data, ACL, and flags or version.
 type Operation = (String, String, Option<Vec<u8>>, Option<Vec<Entry>>, i32);
@@ -505,11 +505,6 @@ impl Session {
         self.client.get()
     }
 
-    /// The caller's patience with each answer.
-    pub(crate) fn limit(&self) -> Option<Duration> {
-        self.limit
-    }
-
     fn ask(
         &self,
         py: Python<'_>,
@@ -604,7 +599,7 @@ fn create_mode(flags: i32, ttl_ms: Option<i64>) -> CreateMode {
 }
 
 /// The entries, or everything for everybody.
-fn acl_of(entries: Option<Vec<Entry>>) -> Vec<Acl> {
+pub(crate) fn acl_of(entries: Option<Vec<Entry>>) -> Vec<Acl> {
     let Some(entries) = entries else {
         return vec![Acl {
             perms: perms::ALL,
