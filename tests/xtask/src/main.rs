@@ -37,6 +37,7 @@ usage: cargo xtask <task>
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
+  contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
   --record      zkcli only, with --reference: write down what it answers as what we expect
@@ -105,6 +106,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "kazoo",
                 "python",
                 "kazoo-facade",
+                "contract",
             ] {
                 run(task, arguments, report);
             }
@@ -127,6 +129,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "kazoo-facade" => report.step("kazoo's suite over the facade", || {
             python::kazoo(&arguments.rest)
         }),
+        "contract" => report.step("the bindings' contract, with Apache ZooKeeper", contract),
         _ => return false,
     }
     true
@@ -162,6 +165,22 @@ fn lint() -> Outcome {
             .run_check()
     };
     all.and_then(bare).and_then(client).and_then(server)
+}
+
+/// Our own ensembles are met by the bindings' test suites; here the same steps meet the model.
+fn contract() -> Outcome {
+    server::with_server(Subject::Reference, |server| {
+        cargo(&[
+            "test",
+            "--workspace",
+            "--test",
+            "bindings",
+            "--",
+            "--ignored",
+        ])
+        .env("ZOOWARDEN_CONTRACT_HOSTS", &server.address)
+        .run_tests(tally::of_cargo)
+    })
 }
 
 /// The binary comes first: the cluster suites start it.
