@@ -10,6 +10,7 @@
 mod c;
 mod foreign;
 mod process;
+mod python;
 mod report;
 mod server;
 mod tally;
@@ -37,6 +38,8 @@ usage: cargo xtask <task>
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
   kazoo         the Python client's own test suite; further arguments go to pytest
+  python        the Python package: its tests, its types, its stubs
+  kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
   contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
@@ -106,6 +109,8 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "go",
                 "curator",
                 "kazoo",
+                "python",
+                "kazoo-facade",
                 "contract",
             ] {
                 run(task, arguments, report);
@@ -130,7 +135,11 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "go" => report.step("go-zk", || foreign::go(subject)),
         "curator" => report.step("Apache Curator", || foreign::curator(subject)),
         "kazoo" => report.step("kazoo's own suite", || {
-            foreign::kazoo(subject, &arguments.rest)
+            foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
+        }),
+        "python" => report.step("the Python package", || python::suite(&arguments.rest)),
+        "kazoo-facade" => report.step("kazoo's suite over the facade", || {
+            python::kazoo(&arguments.rest)
         }),
         "contract" => report.step("the bindings' contract, with Apache ZooKeeper", contract),
         _ => return false,

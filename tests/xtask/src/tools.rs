@@ -87,6 +87,19 @@ pub(crate) const KAZOO: Tool = Tool {
             target/interop/venv/bin/pip install -r tests/interop/kazoo/requirements.txt",
 };
 
+pub(crate) const PYTHON: Tool = Tool {
+    name: "Python, and what tests the Python package",
+    is_there: || {
+        let tools = process::target().join("python/venv/bin");
+        ["pytest", "mypy", "stubtest"]
+            .iter()
+            .all(|tool| tools.join(tool).exists())
+    },
+    bring: "apt-get install python3-venv\n  \
+            python3 -m venv target/python/venv\n  \
+            target/python/venv/bin/pip install -r bindings-python/tests/requirements.txt",
+};
+
 pub(crate) const NODE_CLIENT: Tool = Tool {
     name: "node and node-zookeeper-client",
     is_there: || {
