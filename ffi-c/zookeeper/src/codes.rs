@@ -4,7 +4,10 @@ use std::ffi::{CStr, c_char, c_int};
 
 macro_rules! codes {
     ($($name:ident = $number:literal, $text:literal;)*) => {
-        $(pub(crate) const $name: c_int = $number;)*
+        $(
+            #[allow(dead_code, reason = "the table is whole; most codes pass through as numbers")]
+            pub(crate) const $name: c_int = $number;
+        )*
 
         fn text(code: c_int) -> Option<&'static CStr> {
             match code {

@@ -92,25 +92,13 @@ const fn id(scheme: *const c_char, id: *const c_char) -> Id {
 const WORLD: Id = id(c"world".as_ptr(), c"anyone".as_ptr());
 const AUTH: Id = id(c"auth".as_ptr(), c"".as_ptr());
 
-/// One entry that lies in this library. C programs may change it, so nothing here ever reads it.
-struct Entries([ACL; 1]);
+// C programs may change these, so nothing in Rust ever reads them.
+static mut OPEN: ACL = ACL { perms: 0x1f, id: WORLD };
+static mut READ: ACL = ACL { perms: 0x01, id: WORLD };
+static mut CREATOR: ACL = ACL { perms: 0x1f, id: AUTH };
 
-// SAFETY: nothing but initialisation touches the entries from Rust.
-unsafe impl Sync for Entries {}
-
-const fn entry(perms: i32, id: Id) -> Entries {
-    Entries([ACL { perms, id }])
-}
-
-static mut OPEN: Entries = entry(0x1f, WORLD);
-static mut READ: Entries = entry(0x01, WORLD);
-static mut CREATOR: Entries = entry(0x1f, AUTH);
-
-const fn one(entries: *mut Entries) -> ACL_vector {
-    ACL_vector {
-        count: 1,
-        data: entries.cast(),
-    }
+const fn one(entry: *mut ACL) -> ACL_vector {
+    ACL_vector { count: 1, data: entry }
 }
 
 /// Everyone, also without credentials.

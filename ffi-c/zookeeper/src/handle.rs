@@ -23,7 +23,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
-use zoowarden::client::{Client, State, WatchEvent, WatchSink, WatcherId};
+use zoowarden::client::{Client, Root, State, WatchEvent, WatchSink, WatcherId};
 use zoowarden::proto::{EventKind, Request};
 
 use crate::calls::{Calls, Ending, Outcome, Tell, Waiter};
@@ -247,34 +247,29 @@ impl Handle {
     // --- calls -----------------------------------------------------------------------------------
 
     /// Makes a request; `tell` runs on the callback thread when it has ended.
-    pub(crate) fn ask(
+    pub(crate) fn ask<'a>(
         self: &Arc<Self>,
-        request: Request<'_>,
-        watch: Option<Watch>,
+        asking: impl Into<Asking<'a>>,
         tell: Tell,
     ) -> Result<(), c_int> {
-        self.make(request, watch, Ending::Tell(tell))
+        self.make(asking.into(), Ending::Tell(tell))
     }
 
     /// Makes a request and waits for its end.
-    pub(crate) fn wait(self: &Arc<Self>, request: Request<'_>, watch: Option<Watch>) -> Outcome {
+    pub(crate) fn wait<'a>(self: &Arc<Self>, asking: impl Into<Asking<'a>>) -> Outcome {
         let waiter = Arc::<Waiter>::default();
-        self.make(request, watch, Ending::Wait(Arc::clone(&waiter)))?;
+        self.make(asking.into(), Ending::Wait(Arc::clone(&waiter)))?;
         waiter.wait()
     }
 
-    fn make(
-        self: &Arc<Self>,
-        request: Request<'_>,
-        watch: Option<Watch>,
-        ending: Ending,
-    ) -> Result<(), c_int> {
+    fn make(self: &Arc<Self>, asking: Asking<'_>, ending: Ending) -> Result<(), c_int> {
         let may_wait = !self.is_callback_thread();
         let number = self.calls.add(ending, may_wait)?;
+        let Asking { root, request, watch } = asking;
         let sink = watch.is_some().then(|| self.sink());
         let ticket = Ticket::default();
         let (handle, own_ticket) = (Arc::clone(self), Arc::clone(&ticket));
-        let id = self.client().submit(request, sink, move |result| {
+        let id = self.client().submit_from(root, request, sink, move |result| {
             let outcome = result.map_err(|error| error.code().number());
             if let Some(watch) = watch {
                 handle.leave(watch, own_ticket, &outcome);
@@ -349,7 +344,11 @@ impl Handle {
         if self.is_closing.load(Ordering::Acquire) {
             return;
         }
-        let level = if number < 0 { Level::Error } else { Level::Info };
+        let level = match state {
+            State::Expired | State::AuthFailed => Level::Error,
+            State::Suspended => Level::Warn,
+            _ => Level::Info,
+        };
         let text = format!("the session is {state}");
         self.say(level, line!(), "zookeeper_process", &text);
         let own = self.own();
@@ -420,6 +419,31 @@ pub(crate) struct Watch {
     pub(crate) list: List,
     pub(crate) path: String,
     pub(crate) watcher: Watcher,
+}
+
+/// A request on its way to the client.
+pub(crate) struct Asking<'a> {
+    root: Root,
+    request: Request<'a>,
+    watch: Option<Watch>,
+}
+
+impl<'a> From<Request<'a>> for Asking<'a> {
+    fn from(request: Request<'a>) -> Asking<'a> {
+        Asking::watching(request, None)
+    }
+}
+
+impl<'a> Asking<'a> {
+    /// A request that may leave a watch.
+    pub(crate) fn watching(request: Request<'a>, watch: Option<Watch>) -> Asking<'a> {
+        Asking { root: Root::Chroot, request, watch }
+    }
+
+    /// The same, the handle's chroot left out.
+    pub(crate) fn of_the_whole_tree(self) -> Asking<'a> {
+        Asking { root: Root::Tree, ..self }
+    }
 }
 
 impl Watcher {

@@ -69,14 +69,10 @@ pub(crate) fn say(callback: LogCallback, level: Level, line: u32, function: &str
 }
 
 /// Chooses what is said, for the whole process: 0 (nothing) to 4 (`ZOO_LOG_LEVEL_DEBUG`).
-/// Anything else is INFO.
+/// Anything else is 4, for the enum is unsigned.
 #[unsafe(no_mangle)]
 pub extern "C" fn zoo_set_debug_level(level: c_int) {
-    let level = if (0..=Level::Debug as c_int).contains(&level) {
-        level
-    } else {
-        Level::Info as c_int
-    };
+    let level = if level < 0 { Level::Debug as c_int } else { level.min(Level::Debug as c_int) };
     // SAFETY: writes an int.
     unsafe { zoowarden_set_log_level(level) }
 }

@@ -63,7 +63,7 @@ macro_rules! vector {
         /// `vector` may be written.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $allocate(vector: *mut $name, len: i32) -> c_int {
-            let data = allocate_elements(len);
+            let data: *mut $of = allocate_elements(len);
             // SAFETY: the caller's promise.
             unsafe { *vector = $name { count: if data.is_null() { 0 } else { len }, data } };
             0

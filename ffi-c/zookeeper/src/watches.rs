@@ -25,10 +25,18 @@ pub type WatcherFn = Option<
 >;
 
 /// A function and what it is called with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Watcher {
     pub(crate) function: WatcherFn,
     pub(crate) context: *mut c_void,
+}
+
+/// By address, as C compares functions.
+impl PartialEq for Watcher {
+    fn eq(&self, other: &Watcher) -> bool {
+        let address = |watcher: &Watcher| watcher.function.map(|function| function as usize);
+        address(self) == address(other) && self.context == other.context
+    }
 }
 
 // SAFETY: the context is the program's; it is handed back on the callback thread, as documented.

@@ -268,7 +268,8 @@ static int counted;
 
 static void counts(int rc, const char *value, int len, const struct Stat *stat, const void *data) {
     (void)value, (void)len, (void)stat, (void)data;
-    if (rc == ZOK || rc == ZCLOSING) __atomic_add_fetch(&counted, 1, __ATOMIC_SEQ_CST);
+    (void)rc;
+    __atomic_add_fetch(&counted, 1, __ATOMIC_SEQ_CST);
 }
 
 static pthread_t waiting_thread;
@@ -286,7 +287,7 @@ static void with_pending_calls(void) {
     int listener = silent_listener(silent, sizeof silent);
     SAY("--- closing with pending calls");
     zhandle_t *zh = zookeeper_init(silent, watcher, 60000, NULL, "pending", 0);
-    state_comes(zh, ZOO_ASSOCIATING_STATE);
+    int connection = accept(listener, NULL, NULL);
     RC(zoo_aexists(zh, "/", 0, on_stat, "first"));
     RC(zoo_aget(zh, "/", 0, on_data, "second"));
     RC(zoo_acreate2(zh, "/x", "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_string_stat, "third"));
@@ -296,7 +297,7 @@ static void with_pending_calls(void) {
     pthread_join(waiting_thread, NULL);
     journal_sorted(4);
     journal_is_empty();
-    close(listener);
+    close(connection), close(listener);
 }
 
 /* What was written down before the close is answered or told ZCLOSING: each exactly once. */
@@ -398,7 +399,7 @@ void unreachable(void) {
     struct Stat stat;
     SAY("--- nobody listens");
     nobody(dead, sizeof dead);
-    zhandle_t *zh = zookeeper_init(dead, watcher, SESSION_TIMEOUT_MS, NULL, "unreachable", 0);
+    zhandle_t *zh = zookeeper_init(dead, watcher, 1500, NULL, "unreachable", 0);
     RC(zoo_exists(zh, "/", 0, &stat));
     RC(zoo_aexists(zh, "/", 0, on_stat, "exists"));
     journal(1);
