@@ -14,7 +14,7 @@
 //! Lock order: every lock is held for one statement, none while another is taken.
 
 use std::cell::UnsafeCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -117,7 +117,7 @@ pub(crate) struct Opening {
 
 // --- from a pointer to a handle ------------------------------------------------------------------
 
-static OPEN: RwLock<Option<HashMap<usize, Arc<Handle>>>> = RwLock::new(None);
+static OPEN: RwLock<BTreeMap<usize, Arc<Handle>>> = RwLock::new(BTreeMap::new());
 
 /// Numbers are apart and aligned like the pointers they stand for.
 const TOKEN_STEP: usize = 16;
@@ -129,9 +129,7 @@ pub(crate) fn find(zh: *const zhandle_t) -> Result<Arc<Handle>, c_int> {
     if zh.is_null() {
         return Err(ZBADARGUMENTS);
     }
-    let open = OPEN.read();
-    let handle = open.as_ref().and_then(|open| open.get(&zh.addr()));
-    match handle {
+    match OPEN.read().get(&zh.addr()) {
         Some(handle) if handle.process == std::process::id() => Ok(Arc::clone(handle)),
         _ => Err(ZINVALIDSTATE),
     }
@@ -164,7 +162,7 @@ impl Handle {
         let (stop, stopped) = oneshot::channel();
         // Nobody else has the handle yet, so it has no client yet.
         let _ = self.client.set(client.clone());
-        OPEN.write().get_or_insert_default().insert(self.token, Arc::clone(self));
+        OPEN.write().insert(self.token, Arc::clone(self));
         let queue = Arc::clone(&self.queue);
         let callbacks = thread::Builder::new()
             .name("zk-callbacks".to_owned())
@@ -183,7 +181,7 @@ impl Handle {
     }
 
     fn forget(&self) {
-        let forgotten = OPEN.write().as_mut().and_then(|open| open.remove(&self.token));
+        let forgotten = OPEN.write().remove(&self.token);
         drop(forgotten);
     }
 
