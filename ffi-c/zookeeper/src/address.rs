@@ -68,9 +68,15 @@ mod tests {
     #[test]
     fn addresses_are_written_in_the_order_of_the_network() {
         let (is_there, len, bytes) = written("127.0.0.1:258", 28);
-        assert_eq!((is_there, len, &bytes[2..8]), (true, 16, &[1, 2, 127, 0, 0, 1][..]));
+        assert_eq!(
+            (is_there, len, &bytes[2..8]),
+            (true, 16, &[1, 2, 127, 0, 0, 1][..])
+        );
         let (is_there, len, bytes) = written("[::1]:258", 28);
-        assert_eq!((is_there, len, &bytes[2..4], bytes[23]), (true, 28, &[1, 2][..], 1));
+        assert_eq!(
+            (is_there, len, &bytes[2..4], bytes[23]),
+            (true, 28, &[1, 2][..], 1)
+        );
     }
 
     #[test]

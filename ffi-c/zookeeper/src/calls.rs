@@ -130,7 +130,9 @@ mod tests {
         for _ in 0..IN_FLIGHT_MAX {
             calls.add(silent(), true).expect("it is open");
         }
-        let over = calls.add(silent(), false).expect("a callback does not wait");
+        let over = calls
+            .add(silent(), false)
+            .expect("a callback does not wait");
         let other = Arc::clone(&calls);
         let waits = std::thread::spawn(move || other.add(silent(), true));
         assert!(calls.take(over).is_some());

@@ -93,12 +93,24 @@ const WORLD: Id = id(c"world".as_ptr(), c"anyone".as_ptr());
 const AUTH: Id = id(c"auth".as_ptr(), c"".as_ptr());
 
 // C programs may change these, so nothing in Rust ever reads them.
-static mut OPEN: ACL = ACL { perms: 0x1f, id: WORLD };
-static mut READ: ACL = ACL { perms: 0x01, id: WORLD };
-static mut CREATOR: ACL = ACL { perms: 0x1f, id: AUTH };
+static mut OPEN: ACL = ACL {
+    perms: 0x1f,
+    id: WORLD,
+};
+static mut READ: ACL = ACL {
+    perms: 0x01,
+    id: WORLD,
+};
+static mut CREATOR: ACL = ACL {
+    perms: 0x1f,
+    id: AUTH,
+};
 
 const fn one(entry: *mut ACL) -> ACL_vector {
-    ACL_vector { count: 1, data: entry }
+    ACL_vector {
+        count: 1,
+        data: entry,
+    }
 }
 
 /// Everyone, also without credentials.

@@ -48,12 +48,7 @@ pub type StringCompletion =
     Option<unsafe extern "C" fn(rc: c_int, value: *const c_char, data: *const c_void)>;
 /// `string_stat_completion_t`
 pub type StringStatCompletion = Option<
-    unsafe extern "C" fn(
-        rc: c_int,
-        value: *const c_char,
-        stat: *const Stat,
-        data: *const c_void,
-    ),
+    unsafe extern "C" fn(rc: c_int, value: *const c_char, stat: *const Stat, data: *const c_void),
 >;
 /// `acl_completion_t`
 pub type AclCompletion = Option<
@@ -160,7 +155,9 @@ pub(crate) unsafe fn put_text(text: &str, room: *mut c_char, len: c_int) {
     let len = text.len().min(room_len - 1);
     // SAFETY: `len` and the NUL fit into the room.
     unsafe {
-        text.as_ptr().cast::<c_char>().copy_to_nonoverlapping(room, len);
+        text.as_ptr()
+            .cast::<c_char>()
+            .copy_to_nonoverlapping(room, len);
         room.add(len).write(0);
     }
 }
@@ -176,10 +173,16 @@ pub(crate) unsafe fn put_data(data: Option<&Bytes>, room: *mut c_char, len: *mut
     };
     // SAFETY: the caller's promise.
     let space = unsafe { usize::try_from(len.read()).unwrap_or(0) };
-    let copied = if room.is_null() { 0 } else { space.min(data.len()) };
+    let copied = if room.is_null() {
+        0
+    } else {
+        space.min(data.len())
+    };
     // SAFETY: `copied` bytes fit; it came from an int.
     unsafe {
-        data.as_ptr().cast::<c_char>().copy_to_nonoverlapping(room, copied);
+        data.as_ptr()
+            .cast::<c_char>()
+            .copy_to_nonoverlapping(room, copied);
         len.write(c_int::try_from(copied).unwrap_or(c_int::MAX));
     }
 }
@@ -190,7 +193,9 @@ fn text_from_malloc(text: &str) -> *mut c_char {
     unsafe {
         let room: *mut c_char = libc::malloc(text.len() + 1).cast();
         if !room.is_null() {
-            text.as_ptr().cast::<c_char>().copy_to_nonoverlapping(room, text.len());
+            text.as_ptr()
+                .cast::<c_char>()
+                .copy_to_nonoverlapping(room, text.len());
             room.add(text.len()).write(0);
         }
         room
@@ -199,12 +204,19 @@ fn text_from_malloc(text: &str) -> *mut c_char {
 
 /// A vector of texts that `deallocate_String_vector` frees.
 pub(crate) fn strings_from_malloc(names: &[String]) -> String_vector {
-    let mut vector = String_vector { count: 0, data: null_mut() };
+    let mut vector = String_vector {
+        count: 0,
+        data: null_mut(),
+    };
     let count = i32::try_from(names.len()).unwrap_or(i32::MAX);
     // SAFETY: the vector is ours; it has as many elements as it says.
     unsafe {
         allocate_String_vector(&raw mut vector, count);
-        for (at, name) in names.iter().enumerate().take(usize::try_from(vector.count).unwrap_or(0)) {
+        for (at, name) in names
+            .iter()
+            .enumerate()
+            .take(usize::try_from(vector.count).unwrap_or(0))
+        {
             vector.data.add(at).write(text_from_malloc(name));
         }
     }
@@ -213,17 +225,27 @@ pub(crate) fn strings_from_malloc(names: &[String]) -> String_vector {
 
 /// A list of permissions that `deallocate_ACL_vector` frees.
 pub(crate) fn acl_from_malloc(list: &[Acl]) -> ACL_vector {
-    let mut vector = ACL_vector { count: 0, data: null_mut() };
+    let mut vector = ACL_vector {
+        count: 0,
+        data: null_mut(),
+    };
     let count = i32::try_from(list.len()).unwrap_or(i32::MAX);
     // SAFETY: the vector is ours; it has as many elements as it says.
     unsafe {
         allocate_ACL_vector(&raw mut vector, count);
-        for (at, entry) in list.iter().enumerate().take(usize::try_from(vector.count).unwrap_or(0)) {
+        for (at, entry) in list
+            .iter()
+            .enumerate()
+            .take(usize::try_from(vector.count).unwrap_or(0))
+        {
             let id = Id {
                 scheme: text_from_malloc(&entry.id.scheme),
                 id: text_from_malloc(&entry.id.id),
             };
-            vector.data.add(at).write(ACL { perms: entry.perms, id });
+            vector.data.add(at).write(ACL {
+                perms: entry.perms,
+                id,
+            });
         }
     }
     vector

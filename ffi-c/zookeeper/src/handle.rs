@@ -176,7 +176,11 @@ impl Handle {
             self.queue.finish();
             self.forget();
         })?;
-        *self.threads.lock() = Some(Threads { stop, io, callbacks });
+        *self.threads.lock() = Some(Threads {
+            stop,
+            io,
+            callbacks,
+        });
         Ok(())
     }
 
@@ -191,7 +195,9 @@ impl Handle {
     }
 
     pub(crate) fn client(&self) -> &Client {
-        self.client.get().expect("set before anybody can find the handle")
+        self.client
+            .get()
+            .expect("set before anybody can find the handle")
     }
 
     pub(crate) fn state(&self) -> c_int {
@@ -235,7 +241,10 @@ impl Handle {
     /// The text of the server in use or next; overwritten by the next call.
     pub(crate) fn server_text(&self, server: &str) -> *const c_char {
         let mut text = [0; SERVER_TEXT_BYTES];
-        for (to, byte) in text.iter_mut().zip(server.bytes().take(SERVER_TEXT_BYTES - 1)) {
+        for (to, byte) in text
+            .iter_mut()
+            .zip(server.bytes().take(SERVER_TEXT_BYTES - 1))
+        {
             *to = c_char::from_ne_bytes([byte]);
         }
         self.server_text.set(text);
@@ -263,19 +272,25 @@ impl Handle {
     fn make(self: &Arc<Self>, asking: Asking<'_>, ending: Ending) -> Result<(), c_int> {
         let may_wait = !self.is_callback_thread();
         let number = self.calls.add(ending, may_wait)?;
-        let Asking { root, request, watch } = asking;
+        let Asking {
+            root,
+            request,
+            watch,
+        } = asking;
         let sink = watch.is_some().then(|| self.sink());
         let ticket = Ticket::default();
         let (handle, own_ticket) = (Arc::clone(self), Arc::clone(&ticket));
-        let id = self.client().submit_from(root, request, sink, move |result| {
-            let outcome = result.map_err(|error| error.code().number());
-            if let Some(watch) = watch {
-                handle.leave(watch, own_ticket, &outcome);
-            }
-            if let Some(ending) = handle.calls.take(number) {
-                handle.end(ending, outcome);
-            }
-        });
+        let id = self
+            .client()
+            .submit_from(root, request, sink, move |result| {
+                let outcome = result.map_err(|error| error.code().number());
+                if let Some(watch) = watch {
+                    handle.leave(watch, own_ticket, &outcome);
+                }
+                if let Some(ending) = handle.calls.take(number) {
+                    handle.end(ending, outcome);
+                }
+            });
         if let Some(id) = id {
             // Set once, here.
             let _ = ticket.set(id);
@@ -303,8 +318,14 @@ impl Handle {
             (List::Exist, Err(ZNONODE)) => List::Exist,
             _ => return,
         };
-        let list = if list == List::Exist && outcome.is_ok() { List::Data } else { list };
-        self.watches.lock().add(list, &watch.path, watch.watcher, ticket);
+        let list = if list == List::Exist && outcome.is_ok() {
+            List::Data
+        } else {
+            list
+        };
+        self.watches
+            .lock()
+            .add(list, &watch.path, watch.watcher, ticket);
     }
 
     /// What the client calls when a watch fires. Several may hear of one event: the first takes
@@ -435,12 +456,19 @@ impl<'a> From<Request<'a>> for Asking<'a> {
 impl<'a> Asking<'a> {
     /// A request that may leave a watch.
     pub(crate) fn watching(request: Request<'a>, watch: Option<Watch>) -> Asking<'a> {
-        Asking { root: Root::Chroot, request, watch }
+        Asking {
+            root: Root::Chroot,
+            request,
+            watch,
+        }
     }
 
     /// The same, the handle's chroot left out.
     pub(crate) fn of_the_whole_tree(self) -> Asking<'a> {
-        Asking { root: Root::Tree, ..self }
+        Asking {
+            root: Root::Tree,
+            ..self
+        }
     }
 }
 
@@ -474,7 +502,10 @@ pub(crate) fn guarded(body: impl FnOnce() -> Result<(), c_int>) -> c_int {
 
 /// The context of a watcher that is nobody.
 pub(crate) fn no_watcher() -> Watcher {
-    Watcher { function: None, context: std::ptr::null_mut::<c_void>() }
+    Watcher {
+        function: None,
+        context: std::ptr::null_mut::<c_void>(),
+    }
 }
 
 /// Ends a client's own watchers behind watches that were removed.

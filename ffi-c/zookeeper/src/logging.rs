@@ -72,7 +72,11 @@ pub(crate) fn say(callback: LogCallback, level: Level, line: u32, function: &str
 /// Anything else is 4, for the enum is unsigned.
 #[unsafe(no_mangle)]
 pub extern "C" fn zoo_set_debug_level(level: c_int) {
-    let level = if level < 0 { Level::Debug as c_int } else { level.min(Level::Debug as c_int) };
+    let level = if level < 0 {
+        Level::Debug as c_int
+    } else {
+        level.min(Level::Debug as c_int)
+    };
     // SAFETY: writes an int.
     unsafe { zoowarden_set_log_level(level) }
 }
@@ -97,7 +101,9 @@ pub extern "C" fn zoo_get_log_stream() -> *mut FILE {
 /// The callback that lines of this handle go to, or NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn zoo_get_log_callback(zh: *const zhandle_t) -> LogCallback {
-    handle::find(zh).ok().and_then(|handle| handle.log_callback())
+    handle::find(zh)
+        .ok()
+        .and_then(|handle| handle.log_callback())
 }
 
 /// Sends the lines of this handle to a callback; NULL gives them back to the stream.

@@ -131,7 +131,15 @@ pub unsafe extern "C" fn zoo_create_op_init(
     };
     let r#type = if container { CREATE_CONTAINER } else { CREATE };
     // SAFETY: the module's.
-    unsafe { put(op, zoo_op_t { r#type, of: zoo_op_union { create_op } }) }
+    unsafe {
+        put(
+            op,
+            zoo_op_t {
+                r#type,
+                of: zoo_op_union { create_op },
+            },
+        )
+    }
 }
 
 /// The same, with a `Stat` in the answer: in no header, and no transaction takes it, as in Debian's
@@ -166,7 +174,15 @@ pub unsafe extern "C" fn zoo_delete_op_init(
 ) {
     let delete_op = zoo_delete_op { path, version };
     // SAFETY: the module's.
-    unsafe { put(op, zoo_op_t { r#type: DELETE, of: zoo_op_union { delete_op } }) }
+    unsafe {
+        put(
+            op,
+            zoo_op_t {
+                r#type: DELETE,
+                of: zoo_op_union { delete_op },
+            },
+        )
+    }
 }
 
 /// New data of a znode of a version, -1 for any.
@@ -179,9 +195,23 @@ pub unsafe extern "C" fn zoo_set_op_init(
     version: c_int,
     stat: *mut Stat,
 ) {
-    let set_op = zoo_set_op { path, data: buffer, datalen: buffer_len, version, stat };
+    let set_op = zoo_set_op {
+        path,
+        data: buffer,
+        datalen: buffer_len,
+        version,
+        stat,
+    };
     // SAFETY: the module's.
-    unsafe { put(op, zoo_op_t { r#type: SET, of: zoo_op_union { set_op } }) }
+    unsafe {
+        put(
+            op,
+            zoo_op_t {
+                r#type: SET,
+                of: zoo_op_union { set_op },
+            },
+        )
+    }
 }
 
 /// The demand that a znode is there with a version.
@@ -189,7 +219,15 @@ pub unsafe extern "C" fn zoo_set_op_init(
 pub unsafe extern "C" fn zoo_check_op_init(op: *mut zoo_op_t, path: *const c_char, version: c_int) {
     let check_op = zoo_delete_op { path, version };
     // SAFETY: the module's.
-    unsafe { put(op, zoo_op_t { r#type: CHECK, of: zoo_op_union { check_op } }) }
+    unsafe {
+        put(
+            op,
+            zoo_op_t {
+                r#type: CHECK,
+                of: zoo_op_union { check_op },
+            },
+        )
+    }
 }
 
 /// One operation for the wire. A path that is none, and a mode that is none, are told as
@@ -201,16 +239,26 @@ unsafe fn operation<'a>(op: &'a zoo_op_t) -> Result<MultiOp<'a>, c_int> {
             CREATE | CREATE_CONTAINER => create(&op.of.create_op)?,
             DELETE => {
                 let delete = &op.of.delete_op;
-                MultiOp::Delete { path: path(delete.path)?, version: delete.version }
+                MultiOp::Delete {
+                    path: path(delete.path)?,
+                    version: delete.version,
+                }
             }
             CHECK => {
                 let check = &op.of.check_op;
-                MultiOp::Check { path: path(check.path)?, version: check.version }
+                MultiOp::Check {
+                    path: path(check.path)?,
+                    version: check.version,
+                }
             }
             SET => {
                 let set = &op.of.set_op;
                 let data = data(set.data, set.datalen).map_err(|_| ZMARSHALLINGERROR)?;
-                MultiOp::SetData { path: path(set.path)?, data, version: set.version }
+                MultiOp::SetData {
+                    path: path(set.path)?,
+                    data,
+                    version: set.version,
+                }
             }
             // CREATE2 and CREATE_TTL among them.
             _ => return Err(ZUNIMPLEMENTED),
@@ -235,9 +283,17 @@ unsafe fn create<'a>(op: &'a zoo_create_op) -> Result<MultiOp<'a>, c_int> {
     // SAFETY: the module's.
     let (path, request) = unsafe {
         let path = paths::path_text(op.path, is_sequential(op.flags)).ok_or(ZMARSHALLINGERROR)?;
-        (path, creation.request("", Wanted::Path).map_err(|_| ZMARSHALLINGERROR)?)
+        (
+            path,
+            creation
+                .request("", Wanted::Path)
+                .map_err(|_| ZMARSHALLINGERROR)?,
+        )
     };
-    Ok(MultiOp::Create(zoowarden::proto::Create { path: Text::Owned(path), ..request }))
+    Ok(MultiOp::Create(zoowarden::proto::Create {
+        path: Text::Owned(path),
+        ..request
+    }))
 }
 
 // --- the results ---------------------------------------------------------------------------------
@@ -265,7 +321,12 @@ impl Results {
                 SET => (std::ptr::null_mut(), 0, unsafe { op.of.set_op.stat }),
                 _ => (std::ptr::null_mut(), 0, std::ptr::null_mut()),
             };
-            let result = zoo_op_result_t { err: ZOK, value, valuelen, stat };
+            let result = zoo_op_result_t {
+                err: ZOK,
+                value,
+                valuelen,
+                stat,
+            };
             // SAFETY: the module's.
             unsafe { self.first.add(at).write(result) }
         }
@@ -328,7 +389,10 @@ unsafe fn transaction<'a>(
     if handle.is_unrecoverable() {
         return Err(ZMARSHALLINGERROR);
     }
-    let results = Results { first: results, count };
+    let results = Results {
+        first: results,
+        count,
+    };
     // SAFETY: the module's.
     unsafe { results.prepare(ops) };
     Ok((handle, Request::Multi(operations), results))

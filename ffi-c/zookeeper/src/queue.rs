@@ -84,7 +84,9 @@ mod tests {
         let late = ran;
         queue.push(Box::new(move || late.send(99).expect("the test listens")));
         let run = Arc::clone(&queue);
-        std::thread::spawn(move || run.run()).join().expect("it ends");
+        std::thread::spawn(move || run.run())
+            .join()
+            .expect("it ends");
         assert_eq!(has_run.iter().collect::<Vec<i32>>(), [0, 1, 2]);
     }
 }

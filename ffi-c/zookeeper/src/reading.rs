@@ -89,7 +89,11 @@ fn asking(op: OpCode, path: &str, watcher: Option<Watcher>) -> Asking<'_> {
         OpCode::GetChildren | OpCode::GetChildren2 => List::Child,
         _ => List::Data,
     };
-    let watch = watcher.map(|watcher| Watch { list, path: path.to_owned(), watcher });
+    let watch = watcher.map(|watcher| Watch {
+        list,
+        path: path.to_owned(),
+        watcher,
+    });
     Asking::watching(requests::read(op, path, watch.is_some()), watch)
 }
 
@@ -106,7 +110,11 @@ pub unsafe extern "C" fn zoo_aexists(
 ) -> c_int {
     let tell = to_stat_completion(completion, data);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::Exists, zh, path, By::Flag(watch), |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::Exists, zh, path, By::Flag(watch), |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 /// The same, with a given watcher.
@@ -122,7 +130,11 @@ pub unsafe extern "C" fn zoo_awexists(
     let by = By::Given(watcher, context);
     let tell = to_stat_completion(completion, data);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::Exists, zh, path, by, |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::Exists, zh, path, by, |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 unsafe fn exists(zh: *mut zhandle_t, path: *const c_char, by: By, stat: *mut Stat) -> c_int {
@@ -174,7 +186,11 @@ pub unsafe extern "C" fn zoo_aget(
     let tell = to_data_completion(completion, data);
     let by = By::Flag(watch);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::GetData, zh, path, by, |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::GetData, zh, path, by, |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 /// The same, with a given watcher.
@@ -190,7 +206,11 @@ pub unsafe extern "C" fn zoo_awget(
     let by = By::Given(watcher, context);
     let tell = to_data_completion(completion, data);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::GetData, zh, path, by, |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::GetData, zh, path, by, |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 /// Waits for data, and fills it in.
@@ -225,9 +245,13 @@ pub unsafe extern "C" fn zoo_get(
 ) -> c_int {
     // SAFETY: the module's.
     unsafe {
-        reading(OpCode::GetData, zh, path, By::Flag(watch), |handle, asking| {
-            fill(&handle, asking, buffer, buffer_len, stat)
-        })
+        reading(
+            OpCode::GetData,
+            zh,
+            path,
+            By::Flag(watch),
+            |handle, asking| fill(&handle, asking, buffer, buffer_len, stat),
+        )
     }
 }
 
@@ -244,9 +268,13 @@ pub unsafe extern "C" fn zoo_wget(
 ) -> c_int {
     // SAFETY: the module's.
     unsafe {
-        reading(OpCode::GetData, zh, path, By::Given(watcher, context), |handle, asking| {
-            fill(&handle, asking, buffer, buffer_len, stat)
-        })
+        reading(
+            OpCode::GetData,
+            zh,
+            path,
+            By::Given(watcher, context),
+            |handle, asking| fill(&handle, asking, buffer, buffer_len, stat),
+        )
     }
 }
 
@@ -261,7 +289,9 @@ pub unsafe extern "C" fn zoo_agetconfig(
     data: *const c_void,
 ) -> c_int {
     let tell = to_data_completion(completion, data);
-    reading_config(zh, By::Flag(watch), |handle, asking| handle.ask(asking, tell))
+    reading_config(zh, By::Flag(watch), |handle, asking| {
+        handle.ask(asking, tell)
+    })
 }
 
 /// The same, with a given watcher.
@@ -274,7 +304,9 @@ pub unsafe extern "C" fn zoo_awgetconfig(
     data: *const c_void,
 ) -> c_int {
     let tell = to_data_completion(completion, data);
-    reading_config(zh, By::Given(watcher, context), |handle, asking| handle.ask(asking, tell))
+    reading_config(zh, By::Given(watcher, context), |handle, asking| {
+        handle.ask(asking, tell)
+    })
 }
 
 /// The configuration of the ensemble; waits.
@@ -322,7 +354,11 @@ pub unsafe extern "C" fn zoo_aget_children(
     let tell = to_strings_completion(completion, data);
     let by = By::Flag(watch);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::GetChildren, zh, path, by, |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::GetChildren, zh, path, by, |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 /// The same, with a given watcher.
@@ -338,7 +374,11 @@ pub unsafe extern "C" fn zoo_awget_children(
     let by = By::Given(watcher, context);
     let tell = to_strings_completion(completion, data);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::GetChildren, zh, path, by, |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::GetChildren, zh, path, by, |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 /// The names of the children of a znode, and its `Stat`.
@@ -353,7 +393,11 @@ pub unsafe extern "C" fn zoo_aget_children2(
     let tell = to_strings_stat_completion(completion, data);
     let by = By::Flag(watch);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::GetChildren2, zh, path, by, |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::GetChildren2, zh, path, by, |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 /// The same, with a given watcher.
@@ -369,7 +413,11 @@ pub unsafe extern "C" fn zoo_awget_children2(
     let by = By::Given(watcher, context);
     let tell = to_strings_stat_completion(completion, data);
     // SAFETY: the module's.
-    unsafe { reading(OpCode::GetChildren2, zh, path, by, |handle, ask| handle.ask(ask, tell)) }
+    unsafe {
+        reading(OpCode::GetChildren2, zh, path, by, |handle, ask| {
+            handle.ask(ask, tell)
+        })
+    }
 }
 
 unsafe fn children(
@@ -406,7 +454,16 @@ pub unsafe extern "C" fn zoo_get_children(
 ) -> c_int {
     let no_stat = std::ptr::null_mut();
     // SAFETY: the module's.
-    unsafe { children(OpCode::GetChildren, zh, path, By::Flag(watch), strings, no_stat) }
+    unsafe {
+        children(
+            OpCode::GetChildren,
+            zh,
+            path,
+            By::Flag(watch),
+            strings,
+            no_stat,
+        )
+    }
 }
 
 /// The same, with a given watcher.
@@ -434,7 +491,16 @@ pub unsafe extern "C" fn zoo_get_children2(
     stat: *mut Stat,
 ) -> c_int {
     // SAFETY: the module's.
-    unsafe { children(OpCode::GetChildren2, zh, path, By::Flag(watch), strings, stat) }
+    unsafe {
+        children(
+            OpCode::GetChildren2,
+            zh,
+            path,
+            By::Flag(watch),
+            strings,
+            stat,
+        )
+    }
 }
 
 /// The same, with a given watcher.
@@ -455,7 +521,9 @@ pub unsafe extern "C" fn zoo_wget_children2(
 // --- permissions and sync ------------------------------------------------------------------------
 
 fn get_acl(path: &str) -> Request<'_> {
-    Request::GetAcl { path: Text::Borrowed(path) }
+    Request::GetAcl {
+        path: Text::Borrowed(path),
+    }
 }
 
 /// The permissions of a znode.
@@ -507,7 +575,9 @@ pub unsafe extern "C" fn zoo_async(
     guarded(|| {
         // SAFETY: the module's.
         let (handle, path) = unsafe { accepted(zh, path, false) }?;
-        let request = Request::Sync { path: Text::Borrowed(&path) };
+        let request = Request::Sync {
+            path: Text::Borrowed(&path),
+        };
         handle.ask(request, to_string_completion(completion, data))
     })
 }

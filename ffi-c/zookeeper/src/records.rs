@@ -65,7 +65,12 @@ macro_rules! vector {
         pub unsafe extern "C" fn $allocate(vector: *mut $name, len: i32) -> c_int {
             let data: *mut $of = allocate_elements(len);
             // SAFETY: the caller's promise.
-            unsafe { *vector = $name { count: if data.is_null() { 0 } else { len }, data } };
+            unsafe {
+                *vector = $name {
+                    count: if data.is_null() { 0 } else { len },
+                    data,
+                }
+            };
             0
         }
 
@@ -77,7 +82,9 @@ macro_rules! vector {
         pub unsafe extern "C" fn $deallocate(vector: *mut $name) -> c_int {
             // SAFETY: the caller's promise.
             unsafe {
-                let Some(vector) = vector.as_mut() else { return 0 };
+                let Some(vector) = vector.as_mut() else {
+                    return 0;
+                };
                 deallocate_elements(vector.count, &mut vector.data)
             }
         }
@@ -86,25 +93,111 @@ macro_rules! vector {
 
 record!(Id, deallocate_Id { scheme: *mut c_char, id: *mut c_char });
 record!(ACL, deallocate_ACL { perms: i32, id: Id });
-record!(Stat, deallocate_Stat { czxid: i64, mzxid: i64, ctime: i64, mtime: i64, version: i32, cversion: i32, aversion: i32, ephemeralOwner: i64, dataLength: i32, numChildren: i32, pzxid: i64 });
-record!(StatPersisted, deallocate_StatPersisted { czxid: i64, mzxid: i64, ctime: i64, mtime: i64, version: i32, cversion: i32, aversion: i32, ephemeralOwner: i64, pzxid: i64 });
+record!(
+    Stat,
+    deallocate_Stat {
+        czxid: i64,
+        mzxid: i64,
+        ctime: i64,
+        mtime: i64,
+        version: i32,
+        cversion: i32,
+        aversion: i32,
+        ephemeralOwner: i64,
+        dataLength: i32,
+        numChildren: i32,
+        pzxid: i64
+    }
+);
+record!(
+    StatPersisted,
+    deallocate_StatPersisted {
+        czxid: i64,
+        mzxid: i64,
+        ctime: i64,
+        mtime: i64,
+        version: i32,
+        cversion: i32,
+        aversion: i32,
+        ephemeralOwner: i64,
+        pzxid: i64
+    }
+);
 record!(ClientInfo, deallocate_ClientInfo { authScheme: *mut c_char, user: *mut c_char });
-record!(ConnectRequest, deallocate_ConnectRequest { protocolVersion: i32, lastZxidSeen: i64, timeOut: i32, sessionId: i64, passwd: buffer });
-record!(ConnectResponse, deallocate_ConnectResponse { protocolVersion: i32, timeOut: i32, sessionId: i64, passwd: buffer });
+record!(
+    ConnectRequest,
+    deallocate_ConnectRequest {
+        protocolVersion: i32,
+        lastZxidSeen: i64,
+        timeOut: i32,
+        sessionId: i64,
+        passwd: buffer
+    }
+);
+record!(
+    ConnectResponse,
+    deallocate_ConnectResponse {
+        protocolVersion: i32,
+        timeOut: i32,
+        sessionId: i64,
+        passwd: buffer
+    }
+);
 vector!(String_vector of *mut c_char: allocate_String_vector, deallocate_String_vector);
-record!(SetWatches, deallocate_SetWatches { relativeZxid: i64, dataWatches: String_vector, existWatches: String_vector, childWatches: String_vector });
-record!(SetWatches2, deallocate_SetWatches2 { relativeZxid: i64, dataWatches: String_vector, existWatches: String_vector, childWatches: String_vector, persistentWatches: String_vector, persistentRecursiveWatches: String_vector });
-record!(RequestHeader, deallocate_RequestHeader { xid: i32, r#type: i32 });
-record!(MultiHeader, deallocate_MultiHeader { r#type: i32, done: i32, err: i32 });
+record!(
+    SetWatches,
+    deallocate_SetWatches {
+        relativeZxid: i64,
+        dataWatches: String_vector,
+        existWatches: String_vector,
+        childWatches: String_vector
+    }
+);
+record!(
+    SetWatches2,
+    deallocate_SetWatches2 {
+        relativeZxid: i64,
+        dataWatches: String_vector,
+        existWatches: String_vector,
+        childWatches: String_vector,
+        persistentWatches: String_vector,
+        persistentRecursiveWatches: String_vector
+    }
+);
+record!(
+    RequestHeader,
+    deallocate_RequestHeader {
+        xid: i32,
+        r#type: i32
+    }
+);
+record!(
+    MultiHeader,
+    deallocate_MultiHeader {
+        r#type: i32,
+        done: i32,
+        err: i32
+    }
+);
 record!(AuthPacket, deallocate_AuthPacket { r#type: i32, scheme: *mut c_char, auth: buffer });
-record!(ReplyHeader, deallocate_ReplyHeader { xid: i32, zxid: i64, err: i32 });
+record!(
+    ReplyHeader,
+    deallocate_ReplyHeader {
+        xid: i32,
+        zxid: i64,
+        err: i32
+    }
+);
 record!(GetDataRequest, deallocate_GetDataRequest { path: *mut c_char, watch: i32 });
 record!(SetDataRequest, deallocate_SetDataRequest { path: *mut c_char, data: buffer, version: i32 });
 record!(ReconfigRequest, deallocate_ReconfigRequest { joiningServers: *mut c_char, leavingServers: *mut c_char, newMembers: *mut c_char, curConfigId: i64 });
 record!(SetDataResponse, deallocate_SetDataResponse { stat: Stat });
 record!(GetSASLRequest, deallocate_GetSASLRequest { token: buffer });
 record!(SetSASLRequest, deallocate_SetSASLRequest { token: buffer });
-record!(SetSASLResponse, deallocate_SetSASLResponse { token: buffer });
+record!(
+    SetSASLResponse,
+    deallocate_SetSASLResponse { token: buffer }
+);
 vector!(ACL_vector of ACL: allocate_ACL_vector, deallocate_ACL_vector);
 record!(CreateRequest, deallocate_CreateRequest { path: *mut c_char, data: buffer, acl: ACL_vector, flags: i32 });
 record!(CreateTTLRequest, deallocate_CreateTTLRequest { path: *mut c_char, data: buffer, acl: ACL_vector, flags: i32, ttl: i64 });
@@ -114,7 +207,10 @@ record!(GetAllChildrenNumberRequest, deallocate_GetAllChildrenNumberRequest { pa
 record!(GetChildren2Request, deallocate_GetChildren2Request { path: *mut c_char, watch: i32 });
 record!(CheckVersionRequest, deallocate_CheckVersionRequest { path: *mut c_char, version: i32 });
 record!(GetMaxChildrenRequest, deallocate_GetMaxChildrenRequest { path: *mut c_char });
-record!(GetMaxChildrenResponse, deallocate_GetMaxChildrenResponse { max: i32 });
+record!(
+    GetMaxChildrenResponse,
+    deallocate_GetMaxChildrenResponse { max: i32 }
+);
 record!(SetMaxChildrenRequest, deallocate_SetMaxChildrenRequest { path: *mut c_char, max: i32 });
 record!(SyncRequest, deallocate_SyncRequest { path: *mut c_char });
 record!(SyncResponse, deallocate_SyncResponse { path: *mut c_char });
@@ -128,24 +224,104 @@ record!(CreateResponse, deallocate_CreateResponse { path: *mut c_char });
 record!(Create2Response, deallocate_Create2Response { path: *mut c_char, stat: Stat });
 record!(ExistsRequest, deallocate_ExistsRequest { path: *mut c_char, watch: i32 });
 record!(ExistsResponse, deallocate_ExistsResponse { stat: Stat });
-record!(GetDataResponse, deallocate_GetDataResponse { data: buffer, stat: Stat });
-record!(GetChildrenResponse, deallocate_GetChildrenResponse { children: String_vector });
-record!(GetAllChildrenNumberResponse, deallocate_GetAllChildrenNumberResponse { totalNumber: i32 });
-record!(GetChildren2Response, deallocate_GetChildren2Response { children: String_vector, stat: Stat });
-record!(GetACLResponse, deallocate_GetACLResponse { acl: ACL_vector, stat: Stat });
+record!(
+    GetDataResponse,
+    deallocate_GetDataResponse {
+        data: buffer,
+        stat: Stat
+    }
+);
+record!(
+    GetChildrenResponse,
+    deallocate_GetChildrenResponse {
+        children: String_vector
+    }
+);
+record!(
+    GetAllChildrenNumberResponse,
+    deallocate_GetAllChildrenNumberResponse { totalNumber: i32 }
+);
+record!(
+    GetChildren2Response,
+    deallocate_GetChildren2Response {
+        children: String_vector,
+        stat: Stat
+    }
+);
+record!(
+    GetACLResponse,
+    deallocate_GetACLResponse {
+        acl: ACL_vector,
+        stat: Stat
+    }
+);
 record!(CheckWatchesRequest, deallocate_CheckWatchesRequest { path: *mut c_char, r#type: i32 });
 record!(RemoveWatchesRequest, deallocate_RemoveWatchesRequest { path: *mut c_char, r#type: i32 });
 record!(GetEphemeralsRequest, deallocate_GetEphemeralsRequest { prefixPath: *mut c_char });
-record!(GetEphemeralsResponse, deallocate_GetEphemeralsResponse { ephemerals: String_vector });
+record!(
+    GetEphemeralsResponse,
+    deallocate_GetEphemeralsResponse {
+        ephemerals: String_vector
+    }
+);
 vector!(ClientInfo_vector of ClientInfo: allocate_ClientInfo_vector, deallocate_ClientInfo_vector);
-record!(WhoAmIResponse, deallocate_WhoAmIResponse { clientInfo: ClientInfo_vector });
-record!(LearnerInfo, deallocate_LearnerInfo { serverid: i64, protocolVersion: i32, configVersion: i64 });
+record!(
+    WhoAmIResponse,
+    deallocate_WhoAmIResponse {
+        clientInfo: ClientInfo_vector
+    }
+);
+record!(
+    LearnerInfo,
+    deallocate_LearnerInfo {
+        serverid: i64,
+        protocolVersion: i32,
+        configVersion: i64
+    }
+);
 vector!(Id_vector of Id: allocate_Id_vector, deallocate_Id_vector);
-record!(QuorumPacket, deallocate_QuorumPacket { r#type: i32, zxid: i64, data: buffer, authinfo: Id_vector });
-record!(QuorumAuthPacket, deallocate_QuorumAuthPacket { magic: i64, status: i32, token: buffer });
-record!(FileHeader, deallocate_FileHeader { magic: i32, version: i32, dbid: i64 });
-record!(TxnDigest, deallocate_TxnDigest { version: i32, treeDigest: i64 });
-record!(TxnHeader, deallocate_TxnHeader { clientId: i64, cxid: i32, zxid: i64, time: i64, r#type: i32 });
+record!(
+    QuorumPacket,
+    deallocate_QuorumPacket {
+        r#type: i32,
+        zxid: i64,
+        data: buffer,
+        authinfo: Id_vector
+    }
+);
+record!(
+    QuorumAuthPacket,
+    deallocate_QuorumAuthPacket {
+        magic: i64,
+        status: i32,
+        token: buffer
+    }
+);
+record!(
+    FileHeader,
+    deallocate_FileHeader {
+        magic: i32,
+        version: i32,
+        dbid: i64
+    }
+);
+record!(
+    TxnDigest,
+    deallocate_TxnDigest {
+        version: i32,
+        treeDigest: i64
+    }
+);
+record!(
+    TxnHeader,
+    deallocate_TxnHeader {
+        clientId: i64,
+        cxid: i32,
+        zxid: i64,
+        time: i64,
+        r#type: i32
+    }
+);
 record!(CreateTxnV0, deallocate_CreateTxnV0 { path: *mut c_char, data: buffer, acl: ACL_vector, ephemeral: i32 });
 record!(CreateTxn, deallocate_CreateTxn { path: *mut c_char, data: buffer, acl: ACL_vector, ephemeral: i32, parentCVersion: i32 });
 record!(CreateTTLTxn, deallocate_CreateTTLTxn { path: *mut c_char, data: buffer, acl: ACL_vector, parentCVersion: i32, ttl: i64 });
@@ -155,10 +331,24 @@ record!(SetDataTxn, deallocate_SetDataTxn { path: *mut c_char, data: buffer, ver
 record!(CheckVersionTxn, deallocate_CheckVersionTxn { path: *mut c_char, version: i32 });
 record!(SetACLTxn, deallocate_SetACLTxn { path: *mut c_char, acl: ACL_vector, version: i32 });
 record!(SetMaxChildrenTxn, deallocate_SetMaxChildrenTxn { path: *mut c_char, max: i32 });
-record!(CreateSessionTxn, deallocate_CreateSessionTxn { timeOut: i32 });
-record!(CloseSessionTxn, deallocate_CloseSessionTxn { paths2Delete: String_vector });
+record!(
+    CreateSessionTxn,
+    deallocate_CreateSessionTxn { timeOut: i32 }
+);
+record!(
+    CloseSessionTxn,
+    deallocate_CloseSessionTxn {
+        paths2Delete: String_vector
+    }
+);
 record!(ErrorTxn, deallocate_ErrorTxn { err: i32 });
-record!(Txn, deallocate_Txn { r#type: i32, data: buffer });
+record!(
+    Txn,
+    deallocate_Txn {
+        r#type: i32,
+        data: buffer
+    }
+);
 vector!(Txn_vector of Txn: allocate_Txn_vector, deallocate_Txn_vector);
 record!(MultiTxn, deallocate_MultiTxn { txns: Txn_vector });
 
@@ -173,11 +363,41 @@ const _: () = {
     lies_at([size_of::<Id>(), offset_of!(Id, id)], 16, 8);
     lies_at([size_of::<ACL>(), offset_of!(ACL, id)], 24, 8);
     lies_at([size_of::<Stat>(), offset_of!(Stat, pzxid)], 72, 64);
-    lies_at([offset_of!(Stat, version), offset_of!(Stat, ephemeralOwner)], 32, 48);
+    lies_at(
+        [offset_of!(Stat, version), offset_of!(Stat, ephemeralOwner)],
+        32,
+        48,
+    );
     lies_at([size_of::<buffer>(), offset_of!(buffer, buff)], 16, 8);
-    lies_at([size_of::<ACL_vector>(), offset_of!(ACL_vector, data)], 16, 8);
-    lies_at([size_of::<String_vector>(), offset_of!(String_vector, data)], 16, 8);
-    lies_at([size_of::<CreateTTLRequest>(), offset_of!(CreateTTLRequest, ttl)], 56, 48);
-    lies_at([size_of::<QuorumPacket>(), offset_of!(QuorumPacket, authinfo)], 48, 32);
-    lies_at([size_of::<TxnHeader>(), offset_of!(TxnHeader, r#type)], 40, 32);
+    lies_at(
+        [size_of::<ACL_vector>(), offset_of!(ACL_vector, data)],
+        16,
+        8,
+    );
+    lies_at(
+        [size_of::<String_vector>(), offset_of!(String_vector, data)],
+        16,
+        8,
+    );
+    lies_at(
+        [
+            size_of::<CreateTTLRequest>(),
+            offset_of!(CreateTTLRequest, ttl),
+        ],
+        56,
+        48,
+    );
+    lies_at(
+        [
+            size_of::<QuorumPacket>(),
+            offset_of!(QuorumPacket, authinfo),
+        ],
+        48,
+        32,
+    );
+    lies_at(
+        [size_of::<TxnHeader>(), offset_of!(TxnHeader, r#type)],
+        40,
+        32,
+    );
 };

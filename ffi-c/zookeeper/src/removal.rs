@@ -37,7 +37,11 @@ impl Removal {
             Kind::Data => WatcherType::Data,
             Kind::Any => WatcherType::Any,
         };
-        if handle.watches.lock().holds_others(self.kind, &self.path, self.watcher) {
+        if handle
+            .watches
+            .lock()
+            .holds_others(self.kind, &self.path, self.watcher)
+        {
             Request::CheckWatches { path, kind }
         } else {
             Request::RemoveWatches { path, kind }
@@ -49,7 +53,10 @@ impl Removal {
         match outcome {
             Err(code) if !self.local || code == ZCLOSING => Err(code),
             _ => {
-                let tickets = handle.watches.lock().remove(self.kind, &self.path, self.watcher);
+                let tickets = handle
+                    .watches
+                    .lock()
+                    .remove(self.kind, &self.path, self.watcher);
                 forget_tickets(handle.client(), tickets);
                 Ok(Answer::Done)
             }
@@ -75,7 +82,15 @@ unsafe fn removal(
     if !handle.watches.lock().holds(kind, &path, watcher) {
         return Err(ZNOWATCHER);
     }
-    Ok((handle, Removal { path, kind, watcher, local: local != 0 }))
+    Ok((
+        handle,
+        Removal {
+            path,
+            kind,
+            watcher,
+            local: local != 0,
+        },
+    ))
 }
 
 fn remove(found: Result<(Arc<Handle>, Removal), c_int>) -> Result<(), c_int> {
@@ -96,7 +111,10 @@ fn remove_and_tell(
     let tell = to_void_completion(completion, data);
     let request = removal.request(&handle);
     let holder = Arc::clone(&handle);
-    handle.ask(request, Box::new(move |outcome| tell(removal.end(&holder, outcome))))
+    handle.ask(
+        request,
+        Box::new(move |outcome| tell(removal.end(&holder, outcome))),
+    )
 }
 
 /// A watcher by its function and context; one without a function is there never.

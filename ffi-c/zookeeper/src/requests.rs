@@ -18,7 +18,9 @@ pub(crate) unsafe fn data<'a>(bytes: *const c_char, len: c_int) -> Result<Option
         Ok(0) => Ok(Some(&[])),
         Ok(_) if bytes.is_null() => Err(ZBADARGUMENTS),
         // SAFETY: the caller's promise.
-        Ok(len) => Ok(Some(unsafe { std::slice::from_raw_parts(bytes.cast(), len) })),
+        Ok(len) => Ok(Some(unsafe {
+            std::slice::from_raw_parts(bytes.cast(), len)
+        })),
     }
 }
 
@@ -121,10 +123,24 @@ mod tests {
     fn a_time_to_live_belongs_to_its_modes_and_to_no_other() {
         let op = |mode, ttl| create_op(mode, ttl, Wanted::Path);
         assert_eq!(op(0, NO_TTL), Ok(OpCode::Create));
-        assert_eq!(create_op(3, NO_TTL, Wanted::PathAndStat), Ok(OpCode::Create2));
+        assert_eq!(
+            create_op(3, NO_TTL, Wanted::PathAndStat),
+            Ok(OpCode::Create2)
+        );
         assert_eq!(op(4, NO_TTL), Ok(OpCode::CreateContainer));
-        assert_eq!((op(5, 1), op(6, 1)), (Ok(OpCode::CreateTtl), Ok(OpCode::CreateTtl)));
-        for (mode, ttl) in [(5, NO_TTL), (5, 0), (6, -5), (0, 10), (4, 10), (7, NO_TTL), (-1, NO_TTL)] {
+        assert_eq!(
+            (op(5, 1), op(6, 1)),
+            (Ok(OpCode::CreateTtl), Ok(OpCode::CreateTtl))
+        );
+        for (mode, ttl) in [
+            (5, NO_TTL),
+            (5, 0),
+            (6, -5),
+            (0, 10),
+            (4, 10),
+            (7, NO_TTL),
+            (-1, NO_TTL),
+        ] {
             assert_eq!(op(mode, ttl), Err(ZBADARGUMENTS), "{mode} {ttl}");
         }
     }

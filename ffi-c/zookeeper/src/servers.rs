@@ -20,14 +20,21 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) fn new(hosts: &ConnectString) -> Servers {
-        Servers { list: hosts.servers().to_vec(), at: 0 }
+        Servers {
+            list: hosts.servers().to_vec(),
+            at: 0,
+        }
     }
 
     /// Another list; the first of it is next unless the one in use is in it.
     pub(crate) fn replace(&mut self, hosts: &ConnectString) {
         let current = self.list[self.at].clone();
         self.list = hosts.servers().to_vec();
-        self.at = self.list.iter().position(|server| *server == current).unwrap_or(0);
+        self.at = self
+            .list
+            .iter()
+            .position(|server| *server == current)
+            .unwrap_or(0);
     }
 
     pub(crate) fn current(&self) -> &str {
@@ -44,10 +51,14 @@ impl Servers {
         let exact = server.to_string();
         let by_port = |text: &String| {
             text.parse::<SocketAddr>().is_err()
-                && text.rsplit_once(':').is_some_and(|(_, port)| port == server.port().to_string())
+                && text
+                    .rsplit_once(':')
+                    .is_some_and(|(_, port)| port == server.port().to_string())
         };
         let found = self.list.iter().position(|text| *text == exact);
-        self.at = found.or_else(|| self.list.iter().position(by_port)).unwrap_or(self.at);
+        self.at = found
+            .or_else(|| self.list.iter().position(by_port))
+            .unwrap_or(self.at);
     }
 }
 
@@ -61,12 +72,18 @@ pub(crate) fn parse(text: &str) -> Result<ConnectString, Errno> {
     if !(chroot.is_empty() || paths::is_valid(chroot, false)) {
         return Err(libc::EINVAL);
     }
-    let mut named = servers.split(',').map(str::trim).filter(|server| !server.is_empty());
+    let mut named = servers
+        .split(',')
+        .map(str::trim)
+        .filter(|server| !server.is_empty());
     if !named.all(has_port) {
         return Err(libc::EINVAL);
     }
     let hosts: ConnectString = text.parse().map_err(|_| libc::EINVAL)?;
-    let mut found = hosts.servers().iter().map(|server| server.to_socket_addrs());
+    let mut found = hosts
+        .servers()
+        .iter()
+        .map(|server| server.to_socket_addrs());
     if found.any(|found| found.is_ok_and(|mut addresses| addresses.next().is_some())) {
         Ok(hosts)
     } else {
@@ -85,12 +102,28 @@ mod tests {
 
     #[test]
     fn every_server_has_a_port_and_the_chroot_is_a_path() {
-        for text in ["", "a", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:x", "/a", ",",
-            "127.0.0.1:1/a/", "127.0.0.1:1/a//b", "127.0.0.1:1/a/..", "127.0.0.1:70000"]
-        {
+        for text in [
+            "",
+            "a",
+            "127.0.0.1",
+            "127.0.0.1:",
+            "127.0.0.1:0",
+            "127.0.0.1:x",
+            "/a",
+            ",",
+            "127.0.0.1:1/a/",
+            "127.0.0.1:1/a//b",
+            "127.0.0.1:1/a/..",
+            "127.0.0.1:70000",
+        ] {
             assert_eq!(parse(text), Err(libc::EINVAL), "{text}");
         }
-        for text in ["127.0.0.1:1", "127.0.0.1:1,", " 127.0.0.1:1", "[::1]:1,127.0.0.1:2/a/b"] {
+        for text in [
+            "127.0.0.1:1",
+            "127.0.0.1:1,",
+            " 127.0.0.1:1",
+            "[::1]:1,127.0.0.1:2/a/b",
+        ] {
             assert!(parse(text).is_ok(), "{text}");
         }
     }

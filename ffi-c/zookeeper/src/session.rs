@@ -62,12 +62,19 @@ pub unsafe extern "C" fn zookeeper_init2(
         let (host, id) = unsafe { (paths::text(host), clientid.as_ref()) };
         let host = host.ok_or(libc::EINVAL)?;
         let hosts = servers::parse(&host).inspect_err(|_| {
-            let text = format!("no usable server in {host:?}: host:port,host:port/chroot is needed");
+            let text =
+                format!("no usable server in {host:?}: host:port,host:port/chroot is needed");
             say(log_callback, Level::Error, line!(), "zookeeper_init", &text);
         })?;
         let opening = Opening {
-            own: Watcher { function: watcher, context },
-            id: id.copied().unwrap_or(clientid_t { client_id: 0, passwd: [0; 16] }),
+            own: Watcher {
+                function: watcher,
+                context,
+            },
+            id: id.copied().unwrap_or(clientid_t {
+                client_id: 0,
+                passwd: [0; 16],
+            }),
             timeout_ms: recv_timeout,
             servers: Servers::new(&hosts),
             log: log_callback,
@@ -100,7 +107,10 @@ fn open(
 ) -> Result<*mut zhandle_t, Errno> {
     let log = opening.log;
     if flags & NO_LOG_CLIENTENV == 0 {
-        let text = concat!("Client environment:zookeeper.version=zoowarden ", env!("CARGO_PKG_VERSION"));
+        let text = concat!(
+            "Client environment:zookeeper.version=zoowarden ",
+            env!("CARGO_PKG_VERSION")
+        );
         say(log, Level::Info, line!(), "log_env", text);
     }
     let text = format!(
@@ -109,7 +119,10 @@ fn open(
     );
     say(log, Level::Info, line!(), "zookeeper_init", &text);
     let errno = |error: std::io::Error| error.raw_os_error().unwrap_or(libc::EAGAIN);
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(errno)?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(errno)?;
     let handle = Handle::new(opening);
     let heard = Arc::downgrade(&handle);
     config.on_state = Some(Arc::new(move |state| {
@@ -133,7 +146,10 @@ fn failed(errno: Errno) -> *mut zhandle_t {
 pub extern "C" fn zookeeper_close(zh: *mut zhandle_t) -> c_int {
     guarded(|| {
         let handle = find(zh)?;
-        let text = format!("Closing zookeeper sessionId={:#x}", handle.client().session_id().0);
+        let text = format!(
+            "Closing zookeeper sessionId={:#x}",
+            handle.client().session_id().0
+        );
         handle.say(Level::Info, line!(), "zookeeper_close", &text);
         handle.close()
     })
@@ -217,7 +233,11 @@ pub unsafe extern "C" fn zoo_set_servers(zh: *mut zhandle_t, hosts: *const c_cha
 pub extern "C" fn zoo_set_servers_resolution_delay(zh: *mut zhandle_t, delay_ms: c_int) -> c_int {
     guarded(|| {
         find(zh)?;
-        if delay_ms < -1 { Err(ZBADARGUMENTS) } else { Ok(()) }
+        if delay_ms < -1 {
+            Err(ZBADARGUMENTS)
+        } else {
+            Ok(())
+        }
     })
 }
 

@@ -96,7 +96,10 @@ impl Watches {
         let all = self.0.entry((list, path.to_owned())).or_default();
         match all.iter_mut().find(|left| left.watcher == watcher) {
             Some(left) => left.tickets.push(ticket),
-            None => all.push(Left { watcher, tickets: vec![ticket] }),
+            None => all.push(Left {
+                watcher,
+                tickets: vec![ticket],
+            }),
         }
     }
 
@@ -126,17 +129,23 @@ impl Watches {
 
     /// Whether this watcher, or any by `None`, is there.
     pub(crate) fn holds(&self, kind: Kind, path: &str, watcher: Option<Watcher>) -> bool {
-        self.matching(kind, path).any(|found| watcher.is_none_or(|watcher| watcher == found))
+        self.matching(kind, path)
+            .any(|found| watcher.is_none_or(|watcher| watcher == found))
     }
 
     /// Whether others than this watcher are there, so that the server must go on telling.
     pub(crate) fn holds_others(&self, kind: Kind, path: &str, watcher: Option<Watcher>) -> bool {
-        self.matching(kind, path).any(|found| watcher.is_some_and(|watcher| watcher != found))
+        self.matching(kind, path)
+            .any(|found| watcher.is_some_and(|watcher| watcher != found))
     }
 
     fn matching(&self, kind: Kind, path: &str) -> impl Iterator<Item = Watcher> {
         let of = |list: &List| self.0.get(&(*list, path.to_owned()));
-        kind.lists().iter().filter_map(of).flatten().map(|left| left.watcher)
+        kind.lists()
+            .iter()
+            .filter_map(of)
+            .flatten()
+            .map(|left| left.watcher)
     }
 
     /// Takes out this watcher, or all by `None`, and says by which names the client knows them.
@@ -197,7 +206,10 @@ mod tests {
         watches.add(List::Data, "/a", watcher(1), Ticket::default());
         watches.add(List::Child, "/a", watcher(1), Ticket::default());
         watches.add(List::Child, "/a", watcher(2), Ticket::default());
-        assert_eq!(watches.take(EventKind::Deleted, "/a"), [watcher(1), watcher(2)]);
+        assert_eq!(
+            watches.take(EventKind::Deleted, "/a"),
+            [watcher(1), watcher(2)]
+        );
         assert_eq!(watches.take(EventKind::Deleted, "/a"), []);
     }
 
@@ -209,7 +221,10 @@ mod tests {
         watches.add(List::Child, "/a", watcher(3), Ticket::default());
         watches.add(List::Data, "/b", watcher(4), Ticket::default());
         assert_eq!(watches.take(EventKind::ChildrenChanged, "/a"), [watcher(3)]);
-        assert_eq!(watches.take(EventKind::Created, "/a"), [watcher(1), watcher(2)]);
+        assert_eq!(
+            watches.take(EventKind::Created, "/a"),
+            [watcher(1), watcher(2)]
+        );
         assert_eq!(watches.everyone(Some(watcher(4))), [watcher(4)]);
     }
 

@@ -53,7 +53,11 @@ pub unsafe extern "C" fn zoo_acreate(
     data: *const c_void,
 ) -> c_int {
     // SAFETY: the module's.
-    unsafe { zoo_acreate_ttl(zh, path, value, value_len, acl, mode, NO_TTL, completion, data) }
+    unsafe {
+        zoo_acreate_ttl(
+            zh, path, value, value_len, acl, mode, NO_TTL, completion, data,
+        )
+    }
 }
 
 /// The same, with a time to live in milliseconds.
@@ -69,12 +73,21 @@ pub unsafe extern "C" fn zoo_acreate_ttl(
     completion: StringCompletion,
     data: *const c_void,
 ) -> c_int {
-    let creation = Creation { value, value_len, acl, mode, ttl };
+    let creation = Creation {
+        value,
+        value_len,
+        acl,
+        mode,
+        ttl,
+    };
     guarded(|| {
         // SAFETY: the module's.
         let (handle, path) = unsafe { accepted(zh, path, is_sequential(mode)) }?;
         let request = unsafe { creation.request(&path, Wanted::Path) }?;
-        handle.ask(Request::Create(request), to_string_completion(completion, data))
+        handle.ask(
+            Request::Create(request),
+            to_string_completion(completion, data),
+        )
     })
 }
 
@@ -91,7 +104,11 @@ pub unsafe extern "C" fn zoo_acreate2(
     data: *const c_void,
 ) -> c_int {
     // SAFETY: the module's.
-    unsafe { zoo_acreate2_ttl(zh, path, value, value_len, acl, mode, NO_TTL, completion, data) }
+    unsafe {
+        zoo_acreate2_ttl(
+            zh, path, value, value_len, acl, mode, NO_TTL, completion, data,
+        )
+    }
 }
 
 /// The same, with a time to live in milliseconds.
@@ -107,12 +124,21 @@ pub unsafe extern "C" fn zoo_acreate2_ttl(
     completion: StringStatCompletion,
     data: *const c_void,
 ) -> c_int {
-    let creation = Creation { value, value_len, acl, mode, ttl };
+    let creation = Creation {
+        value,
+        value_len,
+        acl,
+        mode,
+        ttl,
+    };
     guarded(|| {
         // SAFETY: the module's.
         let (handle, path) = unsafe { accepted(zh, path, is_sequential(mode)) }?;
         let request = unsafe { creation.request(&path, Wanted::PathAndStat) }?;
-        handle.ask(Request::Create(request), to_string_stat_completion(completion, data))
+        handle.ask(
+            Request::Create(request),
+            to_string_stat_completion(completion, data),
+        )
     })
 }
 
@@ -146,7 +172,13 @@ pub unsafe extern "C" fn zoo_create_ttl(
     path_buffer: *mut c_char,
     path_buffer_len: c_int,
 ) -> c_int {
-    let creation = Creation { value, value_len, acl, mode, ttl };
+    let creation = Creation {
+        value,
+        value_len,
+        acl,
+        mode,
+        ttl,
+    };
     guarded(|| {
         // SAFETY: the module's.
         let (handle, path) = unsafe { accepted(zh, path, is_sequential(mode)) }?;
@@ -172,7 +204,11 @@ pub unsafe extern "C" fn zoo_create2(
 ) -> c_int {
     let (buffer, len) = (path_buffer, path_buffer_len);
     // SAFETY: the module's.
-    unsafe { zoo_create2_ttl(zh, path, value, value_len, acl, mode, NO_TTL, buffer, len, stat) }
+    unsafe {
+        zoo_create2_ttl(
+            zh, path, value, value_len, acl, mode, NO_TTL, buffer, len, stat,
+        )
+    }
 }
 
 /// The same, with a time to live in milliseconds.
@@ -189,7 +225,13 @@ pub unsafe extern "C" fn zoo_create2_ttl(
     path_buffer_len: c_int,
     stat: *mut Stat,
 ) -> c_int {
-    let creation = Creation { value, value_len, acl, mode, ttl };
+    let creation = Creation {
+        value,
+        value_len,
+        acl,
+        mode,
+        ttl,
+    };
     guarded(|| {
         // SAFETY: the module's.
         let (handle, path) = unsafe { accepted(zh, path, is_sequential(mode)) }?;
@@ -206,7 +248,10 @@ pub unsafe extern "C" fn zoo_create2_ttl(
 // --- delete and set ------------------------------------------------------------------------------
 
 fn delete(path: &str, version: c_int) -> Request<'_> {
-    Request::Delete { path: Text::Borrowed(path), version }
+    Request::Delete {
+        path: Text::Borrowed(path),
+        version,
+    }
 }
 
 /// Deletes a znode of a version, -1 for any.
@@ -247,7 +292,11 @@ unsafe fn set<'a>(
 ) -> Result<Request<'a>, c_int> {
     // SAFETY: the module's.
     let data = unsafe { data(buffer, len) }?;
-    Ok(Request::SetData { path: Text::Borrowed(path), data, version })
+    Ok(Request::SetData {
+        path: Text::Borrowed(path),
+        data,
+        version,
+    })
 }
 
 /// Sets the data of a znode of a version, -1 for any.
@@ -342,7 +391,9 @@ pub unsafe extern "C" fn zoo_set_acl(
     guarded(|| {
         // SAFETY: the module's.
         let (handle, path) = unsafe { accepted(zh, path, false) }?;
-        handle.wait(unsafe { set_acl(&path, version, acl) }).map(drop)
+        handle
+            .wait(unsafe { set_acl(&path, version, acl) })
+            .map(drop)
     })
 }
 
@@ -358,8 +409,17 @@ unsafe fn reconfig<'a>(
         return Err(ZINVALIDSTATE);
     }
     // SAFETY: the module's.
-    let [joining, leaving, members] = texts.map(|text| unsafe { paths::text(text) }.map(Text::Owned));
-    Ok((handle, Asking::from(Request::Reconfig { joining, leaving, members, config })))
+    let [joining, leaving, members] =
+        texts.map(|text| unsafe { paths::text(text) }.map(Text::Owned));
+    Ok((
+        handle,
+        Asking::from(Request::Reconfig {
+            joining,
+            leaving,
+            members,
+            config,
+        }),
+    ))
 }
 
 /// Changes the members of the ensemble; tells the new configuration.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod foreign;
+mod legacy;
 mod process;
 mod report;
 mod server;
@@ -29,6 +30,7 @@ usage: cargo xtask <task>
   rust          every Rust test: unit, conformance, cluster of processes, tidy
   tidy          the house rules alone
   libzookeeper  a session of the C client
+  legacy        the drop-in libzookeeper_mt.so.2 beside Debian's: the same programs say the same
   zkcli         a scripted session of zkCli.sh
   node          a session of node-zookeeper-client
   go            a session of go-zk
@@ -36,7 +38,8 @@ usage: cargo xtask <task>
   kazoo         the Python client's own test suite; further arguments go to pytest
 
   --reference   run a foreign suite against Apache ZooKeeper itself
-  --record      zkcli only, with --reference: write down what it answers as what we expect
+  --record      zkcli with --reference, and legacy: write down what Apache's or Debian's answers as
+                what we expect
 
 ZOOWARDEN_BIN names the binary that foreign clients meet; without it the debug build is used.
 With CI=true a missing tool is a failure.";
@@ -95,6 +98,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "lint",
                 "rust",
                 "libzookeeper",
+                "legacy",
                 "zkcli",
                 "node",
                 "go",
@@ -111,6 +115,9 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         }),
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
+        "legacy" => report.step("drop-in libzookeeper_mt", || {
+            legacy::legacy(subject, arguments.record)
+        }),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),

@@ -45,9 +45,6 @@ static void before_the_connection(void) {
     clientid_t id = {77, "password"};
     nobody(dead, sizeof dead);
     zhandle_t *zh = zookeeper_init(dead, quiet, 4321, NULL, "context", 0);
-    int state = zoo_state(zh);
-    SAY("state: %s", state == ZOO_CONNECTING_STATE || state == ZOO_NOTCONNECTED_STATE ? "not yet"
-                                                                                     : "another");
     SAY("client id %lld, timeout %d, context %s", (long long)zoo_client_id(zh)->client_id,
         zoo_recv_timeout(zh), (const char *)zoo_get_context(zh));
     RC(is_unrecoverable(zh));
@@ -264,14 +261,6 @@ static void watcher_that_closes(zhandle_t *zh, int type, int state, const char *
         note("closing in a watcher: %s", code_name(zookeeper_close(zh)));
 }
 
-static int counted;
-
-static void counts(int rc, const char *value, int len, const struct Stat *stat, const void *data) {
-    (void)value, (void)len, (void)stat, (void)data;
-    (void)rc;
-    __atomic_add_fetch(&counted, 1, __ATOMIC_SEQ_CST);
-}
-
 static pthread_t waiting_thread;
 
 static void *waits_for_ever(void *zh) {
@@ -280,7 +269,8 @@ static void *waits_for_ever(void *zh) {
     return NULL;
 }
 
-/* The server takes the connection and never answers, so everything stays pending. */
+/* The server takes the connection and never answers, so the call stays pending. What becomes of
+ * completions is not told: Debian's library drops those that it has not begun to run. */
 static void with_pending_calls(void) {
     char silent[64];
     struct timespec pause = {0, 200 * 1000 * 1000};
@@ -288,27 +278,13 @@ static void with_pending_calls(void) {
     SAY("--- closing with pending calls");
     zhandle_t *zh = zookeeper_init(silent, watcher, 60000, NULL, "pending", 0);
     int connection = accept(listener, NULL, NULL);
-    RC(zoo_aexists(zh, "/", 0, on_stat, "first"));
-    RC(zoo_aget(zh, "/", 0, on_data, "second"));
-    RC(zoo_acreate2(zh, "/x", "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_string_stat, "third"));
     pthread_create(&waiting_thread, NULL, waits_for_ever, zh);
     nanosleep(&pause, NULL);
     RC(zookeeper_close(zh));
     pthread_join(waiting_thread, NULL);
-    journal_sorted(4);
+    journal(1);
     journal_is_empty();
     close(connection), close(listener);
-}
-
-/* What was written down before the close is answered or told ZCLOSING: each exactly once. */
-static void right_after_requests(const char *hosts) {
-    char text[64];
-    SAY("--- closing right after requests");
-    zhandle_t *zh = open_connected(hosts, NULL);
-    for (int i = 0; i < 100; i++) zoo_aget(zh, "/", 0, counts, NULL);
-    RC(zookeeper_close(zh));
-    snprintf(text, sizeof text, "%d completions came before it returned", counted);
-    SAY("%s", text);
 }
 
 void closing(const char *hosts) {
@@ -325,7 +301,6 @@ void closing(const char *hosts) {
     journal_is_empty();
     close(listener);
     with_pending_calls();
-    right_after_requests(hosts);
 }
 
 /* --- what cannot work ------------------------------------------------------------------------------ */
