@@ -9,6 +9,7 @@
 
 mod c;
 mod foreign;
+mod legacy;
 mod process;
 mod python;
 mod report;
@@ -32,6 +33,7 @@ usage: cargo xtask <task>
   tidy          the house rules alone
   c             the C library as it is installed: valgrind, pkg-config, CMake
   libzookeeper  a session of the C client
+  legacy        the drop-in libzookeeper_mt.so.2 beside Debian's: the same programs say the same
   zkcli         a scripted session of zkCli.sh
   shell         the same session typed into zoowarden shell; also, with its suite, on Apache ZooKeeper
   node          a session of node-zookeeper-client
@@ -43,7 +45,8 @@ usage: cargo xtask <task>
   contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
-  --record      zkcli only, with --reference: write down what it answers as what we expect
+  --record      zkcli with --reference, and legacy: write down what Apache's or Debian's answers as
+                what we expect
 
 ZOOWARDEN_BIN names the binary that foreign clients meet; without it the debug build is used.
 With CI=true a missing tool is a failure.";
@@ -103,6 +106,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "rust",
                 "c",
                 "libzookeeper",
+                "legacy",
                 "zkcli",
                 "shell",
                 "node",
@@ -124,6 +128,9 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
         "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
+        "legacy" => report.step("drop-in libzookeeper_mt", || {
+            legacy::legacy(subject, arguments.record)
+        }),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
         "shell" => {
             report.step("zoowarden shell", || zkcli::shell(Subject::Zoowarden));

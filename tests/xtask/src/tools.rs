@@ -79,6 +79,24 @@ pub(crate) const LIBZOOKEEPER: Tool = Tool {
     bring: "apt-get install libzookeeper-mt-dev",
 };
 
+pub(crate) const COMPILER_CXX: Tool = Tool {
+    name: "a C++ compiler",
+    is_there: || answers("c++", &["--version"]),
+    bring: "apt-get install g++",
+};
+
+pub(crate) const ZOOKEEPER_BIN: Tool = Tool {
+    name: "cli_mt and load_gen",
+    is_there: || std::path::Path::new("/usr/lib/zookeeper/bin/cli_mt").exists(),
+    bring: "apt-get install zookeeper-bin",
+};
+
+pub(crate) const VALGRIND: Tool = Tool {
+    name: "valgrind",
+    is_there: || answers("valgrind", &["--version"]),
+    bring: "apt-get install valgrind",
+};
+
 pub(crate) const KAZOO: Tool = Tool {
     name: "kazoo and what its tests import",
     is_there: || process::target().join("interop/venv/bin/pytest").exists(),

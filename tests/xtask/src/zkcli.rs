@@ -133,7 +133,7 @@ fn part<'a>(transcript: &'a str, marker: &str) -> &'a str {
 }
 
 /// The first line that differs, with a few before it.
-fn first_difference(expected: &str, said: &str) -> Option<String> {
+pub(crate) fn first_difference(expected: &str, said: &str) -> Option<String> {
     const LINES_BEFORE: usize = 12;
     let (expected, said): (Vec<&str>, Vec<&str>) =
         (expected.lines().collect(), said.lines().collect());
