@@ -4,7 +4,11 @@
 
 pub mod proto;
 
-#[cfg(feature = "server")]
+#[cfg(feature = "client")]
+pub mod bridge;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(any(feature = "client", feature = "server"))]
 pub mod environment;
 #[cfg(feature = "server")]
 mod raft;
@@ -20,3 +24,9 @@ pub mod storage;
 pub mod tree;
 #[cfg(feature = "server")]
 mod watch;
+
+#[cfg(feature = "client")]
+pub use client::{
+    Client, ClientConfig, ConnectString, CreateMode, CreateOptions, Created, Error, State, Version,
+    WatchEvent, Watcher,
+};

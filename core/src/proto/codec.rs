@@ -193,6 +193,19 @@ impl<'a> Writer<'a> {
         self.buffer(Some(value.as_bytes()));
     }
 
+    /// A string or null.
+    pub fn text_or_null(&mut self, value: Option<&str>) {
+        self.buffer(value.map(str::as_bytes));
+    }
+
+    /// A vector of strings.
+    pub fn texts(&mut self, values: &[impl AsRef<str>]) {
+        self.length(values.len());
+        for value in values {
+            self.text(value.as_ref());
+        }
+    }
+
     /// Bytes as they are, without a length.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.out.put_slice(bytes);

@@ -8,6 +8,9 @@
 
 use crate::proto::{Code, Create, Malformed, OpCode, Reader, Stat, Text, Writer};
 
+/// The type of an outcome that is an error.
+const ERROR: i32 = -1;
+
 /// One operation of a multi.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
@@ -32,6 +35,39 @@ pub enum MultiOp<'a> {
 }
 
 impl<'a> MultiOp<'a> {
+    pub(crate) fn encode_all(ops: &[MultiOp<'_>], w: &mut Writer<'_>) {
+        for op in ops {
+            op.encode(w);
+        }
+        terminator(w);
+    }
+
+    fn encode(&self, w: &mut Writer<'_>) {
+        let op = match self {
+            MultiOp::Create(create) => create.op,
+            MultiOp::Delete { .. } => OpCode::Delete,
+            MultiOp::SetData { .. } => OpCode::SetData,
+            MultiOp::Check { .. } => OpCode::Check,
+        };
+        header(w, op.number(), false, -1);
+        match self {
+            MultiOp::Create(create) => create.encode(w),
+            MultiOp::Delete { path, version } | MultiOp::Check { path, version } => {
+                w.text(path);
+                w.i32(*version);
+            }
+            MultiOp::SetData {
+                path,
+                data,
+                version,
+            } => {
+                w.text(path);
+                w.buffer(*data);
+                w.i32(*version);
+            }
+        }
+    }
+
     /// Reads all operations up to the terminator. Any other kind of operation is malformed.
     pub(crate) fn decode_all(r: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, Malformed> {
         decode_until_done(r, |op, r| {
@@ -70,6 +106,19 @@ pub enum ReadOp<'a> {
 }
 
 impl<'a> ReadOp<'a> {
+    pub(crate) fn encode_all(ops: &[ReadOp<'_>], w: &mut Writer<'_>) {
+        for op in ops {
+            let (op, path) = match op {
+                ReadOp::GetChildren { path } => (OpCode::GetChildren, path),
+                ReadOp::GetData { path } => (OpCode::GetData, path),
+            };
+            header(w, op.number(), false, -1);
+            w.text(path);
+            w.bool(false);
+        }
+        terminator(w);
+    }
+
     /// Reads all operations up to the terminator; their watch flags are ignored.
     pub(crate) fn decode_all(r: &mut Reader<'a>) -> Result<Vec<ReadOp<'a>>, Malformed> {
         decode_until_done(r, |op, r| {
@@ -118,6 +167,26 @@ pub enum MultiOutcome {
 }
 
 impl MultiOutcome {
+    /// Reads all outcomes up to the terminator. A code ZooKeeper does not have reads as
+    /// SystemError.
+    pub fn decode_all(r: &mut Reader<'_>) -> Result<Vec<MultiOutcome>, Malformed> {
+        decode_outcomes(r, |number, r| {
+            Ok(match number {
+                ERROR => MultiOutcome::Failed(decode_error(r)?),
+                number => match OpCode::from_number(number) {
+                    Some(OpCode::Create) => MultiOutcome::Created(r.text()?.into_owned()),
+                    Some(OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl) => {
+                        MultiOutcome::CreatedWithStat(r.text()?.into_owned(), Stat::decode(r)?)
+                    }
+                    Some(OpCode::Delete) => MultiOutcome::Deleted,
+                    Some(OpCode::SetData) => MultiOutcome::Set(Stat::decode(r)?),
+                    Some(OpCode::Check) => MultiOutcome::Checked,
+                    _ => return Err(Malformed("not an outcome of a multi")),
+                },
+            })
+        })
+    }
+
     pub(crate) fn encode(&self, w: &mut Writer<'_>) {
         match self {
             MultiOutcome::Created(path) => {
@@ -144,22 +213,35 @@ impl MultiOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadOutcome<'a> {
     /// getChildren
-    Children(Vec<&'a str>),
+    Children(Vec<Text<'a>>),
     /// getData
     Data(Option<&'a [u8]>, Stat),
     /// The operation failed.
     Failed(Code),
 }
 
-impl ReadOutcome<'_> {
+impl<'a> ReadOutcome<'a> {
+    /// Reads all outcomes up to the terminator.
+    pub fn decode_all(r: &mut Reader<'a>) -> Result<Vec<ReadOutcome<'a>>, Malformed> {
+        decode_outcomes(r, |number, r| {
+            Ok(match number {
+                ERROR => {
+                    ReadOutcome::Failed(decode_error(r)?.unwrap_or(Code::RuntimeInconsistency))
+                }
+                number => match OpCode::from_number(number) {
+                    Some(OpCode::GetChildren) => ReadOutcome::Children(r.vector(4, Reader::text)?),
+                    Some(OpCode::GetData) => ReadOutcome::Data(r.buffer()?, Stat::decode(r)?),
+                    _ => return Err(Malformed("not an outcome of a multiRead")),
+                },
+            })
+        })
+    }
+
     pub(crate) fn encode(&self, w: &mut Writer<'_>) {
         match self {
             ReadOutcome::Children(names) => {
                 header(w, OpCode::GetChildren.number(), false, 0);
-                w.length(names.len());
-                for name in names {
-                    w.text(name);
-                }
+                w.texts(names);
             }
             ReadOutcome::Data(data, stat) => {
                 header(w, OpCode::GetData.number(), false, 0);
@@ -177,8 +259,29 @@ fn header(w: &mut Writer<'_>, number: i32, done: bool, err: i32) {
     w.i32(err);
 }
 
+fn decode_outcomes<'a, T>(
+    r: &mut Reader<'a>,
+    mut decode: impl FnMut(i32, &mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let mut outcomes = Vec::new();
+    loop {
+        let (number, done, _err) = (r.i32()?, r.bool()?, r.i32()?);
+        if done {
+            return Ok(outcomes);
+        }
+        outcomes.push(decode(number, r)?);
+    }
+}
+
+fn decode_error(r: &mut Reader<'_>) -> Result<Option<Code>, Malformed> {
+    Ok(match r.i32()? {
+        0 => None,
+        number => Some(Code::from_number(number).unwrap_or(Code::SystemError)),
+    })
+}
+
 fn error(w: &mut Writer<'_>, code: i32) {
-    header(w, -1, false, code);
+    header(w, ERROR, false, code);
     w.i32(code);
 }
 

@@ -68,9 +68,9 @@ impl Reply<'_> {
                 Acl::encode_list(list, w);
                 stat.encode(w);
             }
-            Reply::Children(names) | Reply::Ephemerals(names) => encode_names(names, w),
+            Reply::Children(names) | Reply::Ephemerals(names) => w.texts(names),
             Reply::ChildrenWithStat(names, stat) => {
-                encode_names(names, w);
+                w.texts(names);
                 stat.encode(w);
             }
             Reply::Multi(outcomes) => {
@@ -96,12 +96,5 @@ impl Reply<'_> {
             }
             Reply::Token(token) => w.buffer(*token),
         }
-    }
-}
-
-fn encode_names(names: &[&str], w: &mut Writer<'_>) {
-    w.length(names.len());
-    for name in names {
-        w.text(name);
     }
 }

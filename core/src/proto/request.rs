@@ -1,6 +1,8 @@
 //! What a client asks for.
 
-use crate::proto::{Acl, Malformed, MultiOp, ReadOp, Reader, Text};
+use bytes::{BufMut, BytesMut};
+
+use crate::proto::{Acl, Malformed, MultiOp, ReadOp, Reader, Text, Writer, Xid};
 
 /// The kind of a request, as its number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +114,41 @@ impl OpCode {
         self as i32
     }
 
+    /// ZooKeeper's name of the operation.
+    pub fn name(self) -> &'static str {
+        match self {
+            OpCode::Create => "create",
+            OpCode::Delete => "delete",
+            OpCode::Exists => "exists",
+            OpCode::GetData => "getData",
+            OpCode::SetData => "setData",
+            OpCode::GetAcl => "getACL",
+            OpCode::SetAcl => "setACL",
+            OpCode::GetChildren => "getChildren",
+            OpCode::Sync => "sync",
+            OpCode::Ping => "ping",
+            OpCode::GetChildren2 => "getChildren2",
+            OpCode::Check => "check",
+            OpCode::Multi => "multi",
+            OpCode::Create2 => "create2",
+            OpCode::Reconfig => "reconfig",
+            OpCode::CheckWatches => "checkWatches",
+            OpCode::RemoveWatches => "removeWatches",
+            OpCode::CreateContainer => "createContainer",
+            OpCode::CreateTtl => "createTTL",
+            OpCode::MultiRead => "multiRead",
+            OpCode::Auth => "auth",
+            OpCode::SetWatches => "setWatches",
+            OpCode::Sasl => "sasl",
+            OpCode::GetEphemerals => "getEphemerals",
+            OpCode::GetAllChildrenNumber => "getAllChildrenNumber",
+            OpCode::SetWatches2 => "setWatches2",
+            OpCode::AddWatch => "addWatch",
+            OpCode::WhoAmI => "whoAmI",
+            OpCode::CloseSession => "closeSession",
+        }
+    }
+
     /// Whether the operation changes the tree or the session table and so goes through the log.
     pub fn is_write(self) -> bool {
         match self {
@@ -166,6 +203,17 @@ pub struct Create<'a> {
 }
 
 impl<'a> Create<'a> {
+    /// Appends the record.
+    pub fn encode(&self, w: &mut Writer<'_>) {
+        w.text(&self.path);
+        w.buffer(self.data);
+        Acl::encode_list(self.acl.as_deref().unwrap_or_default(), w);
+        w.i32(self.flags);
+        if self.op == OpCode::CreateTtl {
+            w.i64(self.ttl.unwrap_or_default());
+        }
+    }
+
     /// Reads the record of `op`.
     pub fn decode(op: OpCode, r: &mut Reader<'a>) -> Result<Create<'a>, Malformed> {
         Ok(Create {
@@ -201,6 +249,26 @@ pub struct SetWatches<'a> {
 }
 
 impl<'a> SetWatches<'a> {
+    /// Persistent watches take setWatches2; without them the older form serves every server.
+    fn op(&self) -> OpCode {
+        if self.persistent.is_empty() && self.persistent_recursive.is_empty() {
+            OpCode::SetWatches
+        } else {
+            OpCode::SetWatches2
+        }
+    }
+
+    fn encode(&self, w: &mut Writer<'_>) {
+        w.i64(self.relative_zxid);
+        w.texts(&self.data);
+        w.texts(&self.exist);
+        w.texts(&self.child);
+        if self.op() == OpCode::SetWatches2 {
+            w.texts(&self.persistent);
+            w.texts(&self.persistent_recursive);
+        }
+    }
+
     fn decode(op: OpCode, r: &mut Reader<'a>) -> Result<SetWatches<'a>, Malformed> {
         let mut watches = SetWatches {
             relative_zxid: r.i64()?,
@@ -226,6 +294,23 @@ pub enum AddWatchMode {
     PersistentRecursive,
 }
 
+impl AddWatchMode {
+    fn number(self) -> i32 {
+        match self {
+            AddWatchMode::Persistent => 0,
+            AddWatchMode::PersistentRecursive => 1,
+        }
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<AddWatchMode, Malformed> {
+        match r.i32()? {
+            0 => Ok(AddWatchMode::Persistent),
+            1 => Ok(AddWatchMode::PersistentRecursive),
+            _ => Err(Malformed("unknown watch mode")),
+        }
+    }
+}
+
 /// Which watches removeWatches and checkWatches mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatcherType {
@@ -242,6 +327,16 @@ pub enum WatcherType {
 }
 
 impl WatcherType {
+    fn number(self) -> i32 {
+        match self {
+            WatcherType::Children => 1,
+            WatcherType::Data => 2,
+            WatcherType::Any => 3,
+            WatcherType::Persistent => 4,
+            WatcherType::PersistentRecursive => 5,
+        }
+    }
+
     fn decode(r: &mut Reader<'_>) -> Result<WatcherType, Malformed> {
         match r.i32()? {
             1 => Ok(WatcherType::Children),
@@ -305,7 +400,12 @@ pub enum Request<'a> {
     },
     Multi(Vec<MultiOp<'a>>),
     MultiRead(Vec<ReadOp<'a>>),
-    Reconfig,
+    Reconfig {
+        joining: Option<Text<'a>>,
+        leaving: Option<Text<'a>>,
+        members: Option<Text<'a>>,
+        config: i64,
+    },
     CheckWatches {
         path: Text<'a>,
         kind: WatcherType,
@@ -337,6 +437,124 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// Which operation it is.
+    pub fn op(&self) -> OpCode {
+        match self {
+            Request::Create(create) => create.op,
+            Request::Delete { .. } => OpCode::Delete,
+            Request::Exists { .. } => OpCode::Exists,
+            Request::GetData { .. } => OpCode::GetData,
+            Request::SetData { .. } => OpCode::SetData,
+            Request::GetAcl { .. } => OpCode::GetAcl,
+            Request::SetAcl { .. } => OpCode::SetAcl,
+            Request::GetChildren { .. } => OpCode::GetChildren,
+            Request::GetChildren2 { .. } => OpCode::GetChildren2,
+            Request::Sync { .. } => OpCode::Sync,
+            Request::Ping => OpCode::Ping,
+            Request::Check { .. } => OpCode::Check,
+            Request::Multi(_) => OpCode::Multi,
+            Request::MultiRead(_) => OpCode::MultiRead,
+            Request::Reconfig { .. } => OpCode::Reconfig,
+            Request::CheckWatches { .. } => OpCode::CheckWatches,
+            Request::RemoveWatches { .. } => OpCode::RemoveWatches,
+            Request::Auth { .. } => OpCode::Auth,
+            Request::SetWatches(watches) => watches.op(),
+            Request::Sasl { .. } => OpCode::Sasl,
+            Request::GetEphemerals { .. } => OpCode::GetEphemerals,
+            Request::GetAllChildrenNumber { .. } => OpCode::GetAllChildrenNumber,
+            Request::AddWatch { .. } => OpCode::AddWatch,
+            Request::WhoAmI => OpCode::WhoAmI,
+            Request::CloseSession => OpCode::CloseSession,
+        }
+    }
+
+    /// Sets the watch flag, of a request that has one.
+    pub fn set_watch(&mut self, on: bool) {
+        match self {
+            Request::Exists { watch, .. }
+            | Request::GetData { watch, .. }
+            | Request::GetChildren { watch, .. }
+            | Request::GetChildren2 { watch, .. } => *watch = on,
+            _ => {}
+        }
+    }
+
+    /// Appends the whole frame: length, header, record. Header and length are the same for all
+    /// operations.
+    pub fn frame(&self, xid: Xid, out: &mut BytesMut) {
+        let start = out.len();
+        out.put_i32(0);
+        let mut w = Writer::new(out);
+        w.i32(xid.0);
+        w.i32(self.op().number());
+        self.encode(&mut w);
+        crate::proto::close_frame(out, start);
+    }
+
+    fn encode(&self, w: &mut Writer<'_>) {
+        match self {
+            Request::Create(create) => create.encode(w),
+            Request::Delete { path, version } | Request::Check { path, version } => {
+                w.text(path);
+                w.i32(*version);
+            }
+            Request::Exists { path, watch }
+            | Request::GetData { path, watch }
+            | Request::GetChildren { path, watch }
+            | Request::GetChildren2 { path, watch } => {
+                w.text(path);
+                w.bool(*watch);
+            }
+            Request::SetData {
+                path,
+                data,
+                version,
+            } => {
+                w.text(path);
+                w.buffer(*data);
+                w.i32(*version);
+            }
+            Request::SetAcl { path, acl, version } => {
+                w.text(path);
+                Acl::encode_list(acl.as_deref().unwrap_or_default(), w);
+                w.i32(*version);
+            }
+            Request::GetAcl { path }
+            | Request::Sync { path }
+            | Request::GetAllChildrenNumber { path } => w.text(path),
+            Request::Multi(ops) => MultiOp::encode_all(ops, w),
+            Request::MultiRead(ops) => ReadOp::encode_all(ops, w),
+            Request::Reconfig {
+                joining,
+                leaving,
+                members,
+                config,
+            } => {
+                for text in [joining, leaving, members] {
+                    w.text_or_null(text.as_deref());
+                }
+                w.i64(*config);
+            }
+            Request::CheckWatches { path, kind } | Request::RemoveWatches { path, kind } => {
+                w.text(path);
+                w.i32(kind.number());
+            }
+            Request::Auth { scheme, auth } => {
+                w.i32(0);
+                w.text(scheme);
+                w.buffer(Some(auth));
+            }
+            Request::SetWatches(watches) => watches.encode(w),
+            Request::Sasl { token } => w.buffer(Some(token)),
+            Request::GetEphemerals { prefix } => w.text_or_null(prefix.as_deref()),
+            Request::AddWatch { path, mode } => {
+                w.text(path);
+                w.i32(mode.number());
+            }
+            Request::Ping | Request::WhoAmI | Request::CloseSession => {}
+        }
+    }
+
     /// Reads the record of `op` that follows the request header. Bytes behind it are ignored, as
     /// ZooKeeper does.
     pub fn decode(op: OpCode, body: &'a [u8]) -> Result<Request<'a>, Malformed> {
@@ -373,13 +591,12 @@ fn decode_write<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfo
             version: r.i32()?,
         },
         OpCode::Multi => Request::Multi(MultiOp::decode_all(r)?),
-        OpCode::Reconfig => {
-            let _joining = r.text_or_null()?;
-            let _leaving = r.text_or_null()?;
-            let _members = r.text_or_null()?;
-            let _config = r.i64()?;
-            Request::Reconfig
-        }
+        OpCode::Reconfig => Request::Reconfig {
+            joining: r.text_or_null()?,
+            leaving: r.text_or_null()?,
+            members: r.text_or_null()?,
+            config: r.i64()?,
+        },
         OpCode::CloseSession => Request::CloseSession,
         _ => return Err(Malformed("not a write")),
     })
@@ -432,17 +649,9 @@ fn decode_read<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfor
         OpCode::GetAllChildrenNumber => Request::GetAllChildrenNumber { path: r.text()? },
         OpCode::AddWatch => Request::AddWatch {
             path: r.text()?,
-            mode: add_watch_mode(r)?,
+            mode: AddWatchMode::decode(r)?,
         },
         OpCode::WhoAmI => Request::WhoAmI,
         _ => return Err(Malformed("not a read")),
     })
-}
-
-fn add_watch_mode(r: &mut Reader<'_>) -> Result<AddWatchMode, Malformed> {
-    match r.i32()? {
-        0 => Ok(AddWatchMode::Persistent),
-        1 => Ok(AddWatchMode::PersistentRecursive),
-        _ => Err(Malformed("unknown watch mode")),
-    }
 }

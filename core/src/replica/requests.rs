@@ -171,7 +171,7 @@ impl Replica {
         let session = connection.session();
         let refusal = match Request::decode(held.op, &held.body) {
             Err(_) => Some(Code::MarshallingError),
-            Ok(Request::Reconfig) => Some(Code::ReconfigDisabled),
+            Ok(Request::Reconfig { .. }) => Some(Code::ReconfigDisabled),
             Ok(request) if self.space_is_low() && needs_room(&request) => Some(Code::SystemError),
             Ok(_) => None,
         };

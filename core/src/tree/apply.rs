@@ -278,7 +278,7 @@ impl Tree {
             | Request::Sync { .. }
             | Request::Ping
             | Request::MultiRead(_)
-            | Request::Reconfig
+            | Request::Reconfig { .. }
             | Request::CheckWatches { .. }
             | Request::RemoveWatches { .. }
             | Request::Auth { .. }

@@ -3,7 +3,7 @@
 //! Source: `FinalRequestProcessor`. Nothing here checks a path's syntax: what is not the path of a
 //! znode has none.
 
-use crate::proto::{Code, Id, ReadOp, ReadOutcome, Reply, Request, SessionId, Stat, perms};
+use crate::proto::{Code, Id, ReadOp, ReadOutcome, Reply, Request, SessionId, Stat, Text, perms};
 use crate::tree::Tree;
 use crate::tree::acl::{allows, shown};
 use crate::tree::znode::Znode;
@@ -122,9 +122,9 @@ impl<'t> Reading<'t, '_> {
 
     fn outcome(self, op: &ReadOp<'_>) -> ReadOutcome<'t> {
         let outcome = match op {
-            ReadOp::GetChildren { path } => self
-                .find(path, perms::READ)
-                .map(|znode| ReadOutcome::Children(names(znode))),
+            ReadOp::GetChildren { path } => self.find(path, perms::READ).map(|znode| {
+                ReadOutcome::Children(names(znode).into_iter().map(Text::Borrowed).collect())
+            }),
             ReadOp::GetData { path } => self
                 .find(path, perms::READ)
                 .map(|znode| ReadOutcome::Data(znode.data(), znode.stat())),
@@ -320,7 +320,7 @@ mod tests {
         ];
         let outcomes = vec![
             ReadOutcome::Failed(Code::NoNode),
-            ReadOutcome::Children(vec!["1"]),
+            ReadOutcome::Children(vec!["1".into()]),
             ReadOutcome::Data(Some(b"/a"), stage.stat("/a")),
         ];
         let reply = read(&stage, &Request::MultiRead(ops));

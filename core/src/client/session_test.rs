@@ -1,0 +1,1 @@
+//! The session without a socket: frames by hand, deliveries looked at one by one.
