@@ -42,7 +42,7 @@ fn name(code: Code) -> &'static str {
 }
 
 /// A code of ZooKeeper.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct NativeCode {
     /// `"NO_NODE"`.
     pub name: &'static str,
