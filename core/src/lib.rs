@@ -11,6 +11,8 @@ pub mod client;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod environment;
 #[cfg(feature = "server")]
+pub mod node;
+#[cfg(feature = "server")]
 mod raft;
 #[cfg(feature = "server")]
 mod replica;
@@ -20,6 +22,8 @@ pub mod server;
 pub mod session;
 #[cfg(feature = "server")]
 pub mod storage;
+#[cfg(feature = "server")]
+pub mod testing;
 #[cfg(feature = "server")]
 pub mod tree;
 #[cfg(feature = "server")]

@@ -1,4 +1,4 @@
-//! A small raw client: one TCP connection, pipelined, nothing hidden.
+//! A small raw client: one connection, pipelined, nothing hidden.
 //!
 //! What lives here: the handshake, requests with their replies in order, notifications, pings in
 //! the background, and what every connection must keep: replies come in the order of requests and
@@ -14,11 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use zoowarden::environment::{Net, Stream, Tcp};
 use zoowarden::proto::{
     ConnectRequest, ConnectResponse, Frames, Notification, OpCode, PASSWORD_BYTES, Reader,
     SessionId, Writer, Xid, Zxid,
@@ -132,15 +131,17 @@ impl Drop for Client {
 impl Client {
     /// Opens a new session.
     pub async fn open(server: SocketAddr, timeout: Duration) -> Result<Client, ConnectError> {
-        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        let request = ConnectRequest {
-            last_zxid_seen: Zxid(0),
-            timeout_ms,
-            session: SessionId(0),
-            password: vec![0; PASSWORD_BYTES],
-            read_only: Some(false),
-        };
-        Client::shake_hands(server, request).await
+        let request = opening(timeout);
+        Client::shake_hands(&Tcp::default(), &server.to_string(), request).await
+    }
+
+    /// Opens a new session over other connections than TCP's.
+    pub async fn open_over(
+        net: &dyn Net,
+        address: &str,
+        timeout: Duration,
+    ) -> Result<Client, ConnectError> {
+        Client::shake_hands(net, address, opening(timeout)).await
     }
 
     /// Attaches to a session that exists.
@@ -152,20 +153,20 @@ impl Client {
             password: session.password.to_vec(),
             read_only: Some(false),
         };
-        Client::shake_hands(server, request).await
+        Client::shake_hands(&Tcp::default(), &server.to_string(), request).await
     }
 
     async fn shake_hands(
-        server: SocketAddr,
+        net: &dyn Net,
+        address: &str,
         request: ConnectRequest,
     ) -> Result<Client, ConnectError> {
         let last_zxid = request.last_zxid_seen;
         let opening = async {
-            let mut stream = TcpStream::connect(server).await?;
-            stream.set_nodelay(true)?;
-            stream.write_all(&request.frame()).await?;
+            let mut stream = net.connect(address).await?;
+            stream.writer.write_all(&request.frame()).await?;
             let mut input = BytesMut::new();
-            let frame = read_frame(&mut stream, &mut input).await?;
+            let frame = read_frame(&mut stream.reader, &mut input).await?;
             let response = ConnectResponse::decode(&frame).map_err(io::Error::other)?;
             Ok::<_, io::Error>((stream, input, response))
         };
@@ -184,7 +185,7 @@ impl Client {
         Ok(Client::run(stream, input, session))
     }
 
-    fn run(stream: TcpStream, input: BytesMut, session: Session) -> Client {
+    fn run(stream: Stream, input: BytesMut, session: Session) -> Client {
         let shared = Arc::new(Shared {
             last_zxid: AtomicI64::new(session.last_zxid.0),
             lost: watch::Sender::new(false),
@@ -192,13 +193,17 @@ impl Client {
             violation: parking_lot::Mutex::new(None),
             waiting: parking_lot::Mutex::new(Waiting::default()),
         });
-        let (reader, writer) = stream.into_split();
         let (requests, outgoing) = mpsc::unbounded_channel();
         let (heard, events) = mpsc::unbounded_channel();
         let pause = Duration::from_millis(u64::try_from(session.timeout_ms / 3).unwrap_or(0));
         let tasks = [
-            tokio::spawn(receive(Arc::clone(&shared), reader, input, heard)),
-            tokio::spawn(transmit(Arc::clone(&shared), writer, outgoing, pause)),
+            tokio::spawn(receive(Arc::clone(&shared), stream.reader, input, heard)),
+            tokio::spawn(transmit(
+                Arc::clone(&shared),
+                stream.writer,
+                outgoing,
+                pause,
+            )),
         ];
         Client {
             session,
@@ -265,7 +270,20 @@ impl Client {
     }
 }
 
-async fn read_frame(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<Bytes> {
+fn opening(timeout: Duration) -> ConnectRequest {
+    ConnectRequest {
+        last_zxid_seen: Zxid(0),
+        timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
+        session: SessionId(0),
+        password: vec![0; PASSWORD_BYTES],
+        read_only: Some(false),
+    }
+}
+
+async fn read_frame(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+) -> io::Result<Bytes> {
     let frames = Frames::new(FRAME_BYTES_MAX);
     loop {
         if let Some(frame) = frames.next(input).map_err(io::Error::other)? {
@@ -280,7 +298,7 @@ async fn read_frame(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<
 /// Takes replies and notifications until the connection ends.
 async fn receive(
     shared: Arc<Shared>,
-    mut reader: OwnedReadHalf,
+    mut reader: impl AsyncRead + Unpin,
     mut input: BytesMut,
     heard: mpsc::UnboundedSender<Notification>,
 ) {
@@ -356,7 +374,7 @@ impl Shared {
 /// Sends what is asked, and a ping whenever there is nothing for a third of the timeout.
 async fn transmit(
     shared: Arc<Shared>,
-    mut writer: OwnedWriteHalf,
+    mut writer: impl AsyncWrite + Unpin,
     mut outgoing: mpsc::UnboundedReceiver<BytesMut>,
     pause: Duration,
 ) {

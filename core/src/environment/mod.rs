@@ -2,6 +2,7 @@
 //! can stand behind them. The third seam, the disk, is `storage::disk`.
 
 mod clock;
+pub mod in_process;
 mod net;
 
 pub use clock::{Clock, SystemClock};

@@ -61,6 +61,7 @@ impl Consensus {
             (_, false) => {
                 self.begin_to_vote();
                 self.found().await?;
+                self.elect_if_first().await?;
             }
         }
         stand(Standing::Member)
@@ -74,6 +75,16 @@ impl Consensus {
                 .elect(false)
                 .await
                 .map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// The founders start without a leader. One of them, always the same, asks for votes at once
+    /// instead of waiting for an election timeout; if it is not there, the others' timeouts end.
+    async fn elect_if_first(&self) -> io::Result<()> {
+        if self.members.voters.keys().next() == Some(&self.me) {
+            let asked = self.raft.trigger().elect(true).await;
+            asked.map_err(io::Error::other)?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -188,14 +188,20 @@ pub struct Parts {
 /// What a server may be asked by its peers. One that has lost its log may have acknowledged what
 /// it no longer has, so it must not vote before it has caught up; and one that does not know yet
 /// whether it has lost anything must not take entries, or it would not know after a crash either.
+///
+/// Servers of a new ensemble start together, and one is through with its questions a moment before
+/// the next: who knocks too early waits a little instead of being sent away.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    openness: AtomicU8,
+    openness: watch::Sender<Openness>,
 }
+
+/// How long a peer waits at a closed [`Gate`]. Below any election timeout, so that its answer still
+/// comes before it gives up.
+const GATE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How far a [`Gate`] is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 enum Openness {
     Closed,
     Entries,
@@ -205,31 +211,36 @@ enum Openness {
 impl Gate {
     fn new() -> Gate {
         Gate {
-            openness: AtomicU8::new(Openness::Closed as u8),
+            openness: watch::Sender::new(Openness::Closed),
         }
     }
 
     fn open(&self, openness: Openness) {
-        self.openness.store(openness as u8, Ordering::Release);
+        self.openness.send_replace(openness);
     }
 
-    fn check(&self, needed: Openness) -> io::Result<()> {
-        if self.openness.load(Ordering::Acquire) < needed as u8 {
-            return Err(io::Error::other(
-                "this server has not joined its ensemble yet",
-            ));
+    async fn check(&self, needed: Openness) -> io::Result<()> {
+        if *self.openness.borrow() >= needed {
+            return Ok(());
         }
-        Ok(())
+        let mut openness = self.openness.subscribe();
+        let opened = openness.wait_for(|now| *now >= needed);
+        match tokio::time::timeout(GATE_PATIENCE, opened).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(io::Error::other(
+                "this server has not joined its ensemble yet",
+            )),
+        }
     }
 
     /// Whether entries may be appended here.
-    pub(crate) fn check_entries(&self) -> io::Result<()> {
-        self.check(Openness::Entries)
+    pub(crate) async fn check_entries(&self) -> io::Result<()> {
+        self.check(Openness::Entries).await
     }
 
     /// Whether this server may vote.
-    pub(crate) fn check_votes(&self) -> io::Result<()> {
-        self.check(Openness::Votes)
+    pub(crate) async fn check_votes(&self) -> io::Result<()> {
+        self.check(Openness::Votes).await
     }
 }
 
@@ -485,9 +496,19 @@ impl Consensus {
             .map(entry_id)
     }
 
+    /// Tells the index of the last entry applied here, and when it changes.
+    pub fn watch_applied(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+
     /// Stops: leadership goes to another voter first, if this server has it.
     pub async fn stop(&self) {
         self.hand_over().await;
+        self.halt().await;
+    }
+
+    /// Stops without telling the others, who elect when they miss this server.
+    pub async fn halt(&self) {
         self.leadership.send_replace(Leadership::Stopped);
         if self.raft.shutdown().await.is_err() {
             tracing::debug!("raft had stopped already");

@@ -201,7 +201,7 @@ async fn execute(raft: &Raft, gate: &Gate, body: &Bytes) -> io::Result<BytesMut>
     let mut w = Writer::new(&mut out);
     match kind {
         APPEND => {
-            gate.check_entries()?;
+            gate.check_entries().await?;
             let request = append_request(body).map_err(invalid)?;
             let response = raft
                 .append_entries(request)
@@ -210,7 +210,7 @@ async fn execute(raft: &Raft, gate: &Gate, body: &Bytes) -> io::Result<BytesMut>
             put_append_response(&response, &mut w);
         }
         VOTE | PRE_VOTE => {
-            gate.check_votes()?;
+            gate.check_votes().await?;
             let request = vote_request(r).map_err(invalid)?;
             let response = match kind {
                 VOTE => raft.vote(request).await,
@@ -219,7 +219,7 @@ async fn execute(raft: &Raft, gate: &Gate, body: &Bytes) -> io::Result<BytesMut>
             put_vote_response(&response.map_err(io::Error::other)?, &mut w);
         }
         TRANSFER => {
-            gate.check_votes()?;
+            gate.check_votes().await?;
             let request = transfer_request(r).map_err(invalid)?;
             let response = raft
                 .handle_transfer_leader(request)

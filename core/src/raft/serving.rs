@@ -100,7 +100,7 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
         },
         Purpose::Lane => lanes::serve(consensus, hello.from, reader, writer).await,
         Purpose::Snapshot => {
-            consensus.gate.check_entries()?;
+            consensus.gate.check_entries().await?;
             receive_snapshot(consensus, reader, writer).await
         }
         Purpose::Probe => {

@@ -3,11 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::proto::SessionId;
 use crate::storage::{IdentityError, LockError, OpenError};
 
 /// One line for the operator: what happened, to what, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Settings contradict each other.
+    #[error("the configuration is wrong: {0}")]
+    Configuration(String),
     /// The address cannot be listened on.
     #[error("cannot listen on the {what} {address}: {error}{}", advice(error))]
     Listen {
@@ -63,6 +67,9 @@ pub enum StartError {
         /// The last entry that is gone from the log.
         index: u64,
     },
+    /// The server cannot become a member of its ensemble, or keep that it is one.
+    #[error("cannot join the ensemble: {0}")]
+    NotJoined(String),
     /// The disk failed while the server ran.
     #[error("the log cannot be written, so the server stopped: {0}")]
     LogFailed(io::Error),
@@ -72,6 +79,29 @@ pub enum StartError {
     /// Something else the operating system refused.
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+/// Why a session was not expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpireError {
+    /// It does not exist: it was closed or has expired before, or never was. Nothing was changed.
+    #[error("there is no session {session} to expire")]
+    NoSuchSession {
+        /// The session.
+        session: SessionId,
+    },
+    /// The server has no leader, or its leader no quorum. The session may still expire.
+    #[error("session {session} did not expire in time: the ensemble has no leader with a quorum")]
+    NotAgreed {
+        /// The session.
+        session: SessionId,
+    },
+    /// The server stopped meanwhile. The session may still expire.
+    #[error("session {session} did not expire: the server stopped")]
+    Stopped {
+        /// The session.
+        session: SessionId,
+    },
 }
 
 fn advice(error: &io::Error) -> &'static str {

@@ -9,7 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::proto::SessionId;
 use crate::raft::Leadership;
-use crate::server::Shared;
+use crate::server::sync::RETRY;
+use crate::server::{ExpireError, Shared};
 use crate::session::Expiry;
 use crate::tree::Draft;
 
@@ -83,6 +84,42 @@ fn expire(shared: &Shared, expiry: &mut Expiry) {
         shared
             .consensus
             .propose_draft(&Draft::Expire { session, origin });
+    }
+}
+
+/// Expires one session whatever its deadline, from whichever server. One that attaches anew while
+/// that is under way is expired there.
+pub(crate) async fn expire_now(shared: &Shared, session: SessionId) -> Result<(), ExpireError> {
+    while !shared.consensus.catch_up().await {
+        if shared.consensus.leadership() == Leadership::Stopped {
+            return Err(ExpireError::Stopped { session });
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    let origin = |shared: &Shared| {
+        let tree = shared.replica.tree();
+        tree.sessions().get(&session).map(|session| session.origin)
+    };
+    let mut applied = shared.consensus.watch_applied();
+    let mut asked = None;
+    loop {
+        applied.mark_unchanged();
+        match (origin(shared), asked) {
+            (None, None) => return Err(ExpireError::NoSuchSession { session }),
+            (None, Some(_)) => return Ok(()),
+            (Some(now), asked_of) if asked_of != Some(now) => {
+                asked = Some(now);
+                let draft = Draft::Expire {
+                    session,
+                    origin: now,
+                };
+                shared.consensus.propose_draft(&draft);
+            }
+            (Some(_), _) => {}
+        }
+        if applied.changed().await.is_err() {
+            return Err(ExpireError::Stopped { session });
+        }
     }
 }
 

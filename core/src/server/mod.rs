@@ -42,22 +42,24 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
-use crate::proto::ConnectionId;
-use crate::proto::ServerId;
+use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{DigestSettings, Ending, Replica, Settings};
 use crate::server::config::{Config, HostPort, Role};
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
-use crate::storage::{DataDir, Disk, Log, RealDisk};
+use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
 use crate::tree::Rules;
 
-pub use error::StartError;
+pub use error::{ExpireError, StartError};
 
 /// Bytes one connection may leave unread before it is closed.
 const OUTBOX_BYTES_MAX: usize = 64 << 20;
 
 /// Connections the operating system queues, unless `clientPortListenBacklog` says otherwise.
 const BACKLOG: i32 = 1024;
+
+/// How long an expiry by hand may take to be agreed upon.
+const EXPIRE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What every task of a server shares.
 pub(crate) struct Shared {
@@ -66,9 +68,12 @@ pub(crate) struct Shared {
     pub(crate) consensus: Arc<Consensus>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Arc<Log>,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) limits: Limits,
     /// Whether clients are served: the server has caught up with its ensemble once.
     pub(crate) serving: watch::Sender<bool>,
+    /// Why it never will be served, if that is so.
+    not_joined: Mutex<Option<String>>,
     pub(crate) syncs: mpsc::UnboundedSender<ConnectionId>,
     next_connection: AtomicU64,
     pub(crate) started_ms: u64,
@@ -86,7 +91,9 @@ impl Shared {
     }
 }
 
-/// A server. Stop it with [`Server::stop`]; dropping it leaves its tasks to the runtime's end.
+/// A server, as the binary runs it: listening where its configuration says. [`Node`](crate::node::Node)
+/// is one inside another program. Stop it with [`Server::stop`]; dropping it leaves its tasks to the
+/// runtime's end.
 pub struct Server {
     shared: Arc<Shared>,
     client_address: SocketAddr,
@@ -98,13 +105,6 @@ impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Server({})", self.client_address)
     }
-}
-
-/// The listeners, bound before anything on disk is touched.
-struct Listeners {
-    client: Box<dyn Listener>,
-    client_address: SocketAddr,
-    peers: Option<Box<dyn Listener>>,
 }
 
 /// What a server asks of the machine, each behind a trait so that a simulation can answer.
@@ -139,11 +139,23 @@ impl Server {
     }
 
     /// Starts a server on other files, connections and clocks than the machine's.
-    pub async fn start_on(seams: Seams, mut config: Config) -> Result<Server, StartError> {
+    pub async fn start_on(seams: Seams, config: Config) -> Result<Server, StartError> {
+        let clients = listen_to_clients(&config, &*seams.net)?;
+        Server::start_behind(clients, seams, config).await
+    }
+
+    /// Starts a server whose clients come through a listener that is there already;
+    /// `client_address` of `config` is not used.
+    pub(crate) async fn start_behind(
+        clients: Box<dyn Listener>,
+        seams: Seams,
+        mut config: Config,
+    ) -> Result<Server, StartError> {
         let Seams { disk, net, clock } = seams;
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
-        let listeners = listen(&config, &*net)?;
+        let client_address = clients.address()?;
+        let peers = listen_to_peers(&config, &*net)?;
         let (opening, opening_disk) = (config.clone(), Arc::clone(&disk));
         let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
         let mut opened = opened.await.map_err(std::io::Error::other)??;
@@ -181,29 +193,31 @@ impl Server {
             replica,
             consensus: consensus.await?,
             started_ms: clock.monotonic_ms(),
-            client_port: listeners.client_address.port(),
+            client_port: client_address.port(),
             clock,
             log: opened.log,
+            disk,
             serving: watch::Sender::new(false),
+            not_joined: Mutex::default(),
             syncs,
             // 2^20 connections a millisecond are never opened, so no number is used twice.
             next_connection: AtomicU64::new(lane.boot << 20),
         });
         let server = Server {
             shared: Arc::clone(&shared),
-            client_address: listeners.client_address,
+            client_address,
             tasks: Mutex::new(Vec::new()),
             _locks: opened.locks,
         };
-        if let Some(peers) = listeners.peers {
+        if let Some(peers) = peers {
             shared.consensus.serve_peers(peers);
         }
-        server.spawn(listener::run(Arc::clone(&shared), listeners.client));
+        server.spawn(listener::run(Arc::clone(&shared), clients));
         server.spawn(contact::run(Arc::clone(&shared)));
         server.spawn(leader::run(Arc::clone(&shared), heard));
         server.spawn(sync::run(Arc::clone(&shared), asking));
         server.spawn(keeper::run(Arc::clone(&shared)));
-        server.spawn(join(shared, disk, opened.standing));
+        server.spawn(join(shared, opened.standing));
         Ok(server)
     }
 
@@ -233,10 +247,11 @@ impl Server {
     }
 
     fn failure(&self) -> StartError {
-        match self.shared.log.failure() {
-            Some(error) => StartError::LogFailed(error),
-            None => StartError::Stopped,
+        if let Some(error) = self.shared.log.failure() {
+            return StartError::LogFailed(error);
         }
+        let not_joined = self.shared.not_joined.lock().clone();
+        not_joined.map_or(StartError::Stopped, StartError::NotJoined)
     }
 
     /// Where clients connect, with the port that was really opened.
@@ -249,6 +264,36 @@ impl Server {
         &self.shared.config.data_dir
     }
 
+    /// This server's place in its ensemble; `None` alone.
+    pub(crate) fn id(&self) -> Option<ServerId> {
+        let ensemble = self.shared.config.ensemble.as_ref();
+        ensemble.map(|ensemble| ensemble.my_id)
+    }
+
+    /// Who leads, as this server knows.
+    pub(crate) fn leadership(&self) -> Leadership {
+        self.shared.consensus.leadership()
+    }
+
+    /// Tells when the leadership changes.
+    pub(crate) fn watch_leadership(&self) -> watch::Receiver<Leadership> {
+        self.shared.consensus.watch_leadership()
+    }
+
+    /// Waits until everything that was committed when this was called is applied here. `false`
+    /// when no quorum could tell where that is.
+    pub(crate) async fn catch_up(&self) -> bool {
+        self.shared.consensus.catch_up().await
+    }
+
+    /// Ends a session as its expiry does: by the log, on all servers at one zxid. Comes back when
+    /// this server has applied it.
+    pub(crate) async fn expire_session(&self, session: SessionId) -> Result<(), ExpireError> {
+        let expiring = leader::expire_now(&self.shared, session);
+        let expired = tokio::time::timeout(EXPIRE_LIMIT, expiring).await;
+        expired.unwrap_or(Err(ExpireError::NotAgreed { session }))
+    }
+
     /// Stops: hands leadership over, closes connections, and waits until everything is on disk.
     pub async fn stop(self) {
         // Nobody new, from here on.
@@ -257,12 +302,29 @@ impl Server {
         for connection in self.shared.replica.connections() {
             connection.end(Ending::Stopping);
         }
+        self.release().await;
+    }
+
+    /// Stops as the end of the process would: connections break, nobody is told, and the others
+    /// elect when they miss this server. Waits until everything it holds is given back.
+    pub(crate) async fn kill(self) {
+        self.shared.serving.send_replace(false);
+        self.end_tasks().await;
+        self.shared.consensus.halt().await;
+        self.release().await;
+    }
+
+    async fn end_tasks(&self) {
         let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in tasks {
             task.abort();
             // Aborted, or over.
             let _ = task.await;
         }
+    }
+
+    async fn release(self) {
+        self.end_tasks().await;
         let log = Arc::clone(&self.shared.log);
         if tokio::task::spawn_blocking(move || log.close())
             .await
@@ -319,29 +381,32 @@ fn members(config: &Config) -> Members {
     }
 }
 
-fn listen(config: &Config, net: &dyn Net) -> Result<Listeners, StartError> {
+pub(crate) fn listen_to_clients(
+    config: &Config,
+    net: &dyn Net,
+) -> Result<Box<dyn Listener>, StartError> {
     let backlog = config.client_port_listen_backlog;
     let backlog = backlog
         .and_then(|backlog| i32::try_from(backlog.get()).ok())
         .unwrap_or(BACKLOG);
-    let client = bind(net, &config.client_address, backlog, "client port")?;
-    let peers = match &config.ensemble {
-        None => None,
-        Some(ensemble) => {
-            let member = ensemble.me();
-            let host = match ensemble.quorum_listen_on_all_ips {
-                true => "0.0.0.0",
-                false => member.host.as_str(),
-            };
-            let address = HostPort::new(host, member.quorum_port);
-            Some(bind(net, &address, BACKLOG, "quorum port")?)
-        }
+    bind(net, &config.client_address, backlog, "client port")
+}
+
+/// Bound before anything on disk is touched.
+fn listen_to_peers(
+    config: &Config,
+    net: &dyn Net,
+) -> Result<Option<Box<dyn Listener>>, StartError> {
+    let Some(ensemble) = &config.ensemble else {
+        return Ok(None);
     };
-    Ok(Listeners {
-        client_address: client.address()?,
-        client,
-        peers,
-    })
+    let member = ensemble.me();
+    let host = match ensemble.quorum_listen_on_all_ips {
+        true => "0.0.0.0",
+        false => member.host.as_str(),
+    };
+    let address = HostPort::new(host, member.quorum_port);
+    bind(net, &address, BACKLOG, "quorum port").map(Some)
 }
 
 fn bind(
@@ -372,14 +437,21 @@ fn bind(
 }
 
 /// Joins the ensemble, catches up, and begins to serve.
-async fn join(shared: Arc<Shared>, disk: Arc<dyn Disk>, standing: crate::storage::Standing) {
-    let config = shared.config.clone();
-    let stand = |standing| open::stand(&config, &*disk, standing);
+async fn join(shared: Arc<Shared>, standing: Standing) {
+    let stand = |standing| open::stand(&shared.config, &*shared.disk, standing);
     if let Err(error) = shared.consensus.join(standing, stand).await {
         tracing::error!(%error, "cannot join the ensemble");
+        *shared.not_joined.lock() = Some(error.to_string());
+        shared.consensus.halt().await;
         return;
     }
-    while !shared.consensus.catch_up().await {
+    let mut leadership = shared.consensus.watch_leadership();
+    loop {
+        // An error means that it has stopped as well.
+        let _ = leadership.wait_for(|now| *now != Leadership::Nobody).await;
+        if shared.consensus.catch_up().await {
+            break;
+        }
         if shared.consensus.leadership() == Leadership::Stopped {
             return;
         }

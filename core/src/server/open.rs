@@ -29,11 +29,11 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
         .ensemble
         .as_ref()
         .map_or(0, |ensemble| ensemble.my_id.0);
-    let mut locks = vec![DataDir::lock(&config.data_dir)?];
+    let mut locks = vec![DataDir::lock(&**disk, &config.data_dir)?];
     if config.log_dir != config.data_dir {
-        locks.push(DataDir::lock(&config.log_dir)?);
+        locks.push(DataDir::lock(&**disk, &config.log_dir)?);
     }
-    warn_of_zookeeper_data(&config.data_dir);
+    warn_of_zookeeper_data(&**disk, &config.data_dir);
     let identity = identity(config, &**disk, server_id)?;
     let mut standing = identity.standing;
     let (log, snapshots, recovered) = match recover(config, disk) {
@@ -46,7 +46,7 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
                 ..identity
             }
             .store(&**disk, &config.data_dir)?;
-            let aside = set_aside(config)?;
+            let aside = set_aside(config, &**disk)?;
             tracing::error!(%error, aside = %aside.display(),
                 "the data is damaged; it was set aside and will be fetched from the other servers");
             recover(config, disk)?
@@ -180,30 +180,29 @@ fn may_be_repaired(config: &Config, error: &StartError) -> bool {
 }
 
 /// Moves log and snapshots into a directory of their own, so that somebody may still look at them.
-fn set_aside(config: &Config) -> io::Result<PathBuf> {
-    let aside = (1..u32::MAX)
-        .map(|n| config.data_dir.join(format!("{DAMAGED}-{n}")))
-        .find(|path| !path.exists())
-        .ok_or_else(|| io::Error::other("too many damaged directories"))?;
-    std::fs::create_dir(&aside)?;
+fn set_aside(config: &Config, disk: &dyn Disk) -> io::Result<PathBuf> {
+    let mut n = 1;
+    let aside = loop {
+        let aside = config.data_dir.join(format!("{DAMAGED}-{n}"));
+        if !disk.exists(&aside)? {
+            break aside;
+        }
+        n += 1;
+    };
+    disk.create_dir_all(&aside)?;
     for dir in [&config.data_dir, &config.log_dir] {
-        for entry in std::fs::read_dir(dir)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let text = name.to_string_lossy();
-            if ["log.", "free.", "snapshot."]
-                .iter()
-                .any(|prefix| text.starts_with(prefix))
-            {
-                std::fs::rename(entry.path(), aside.join(&name))?;
+        for name in disk.list(dir)? {
+            let ours = ["log.", "free.", "snapshot."];
+            if ours.iter().any(|prefix| name.starts_with(prefix)) {
+                disk.rename(&dir.join(&name), &aside.join(&name))?;
             }
         }
     }
     Ok(aside)
 }
 
-fn warn_of_zookeeper_data(dir: &Path) {
-    if dir.join("version-2").is_dir() {
+fn warn_of_zookeeper_data(disk: &dyn Disk, dir: &Path) {
+    if disk.exists(&dir.join("version-2")).is_ok_and(|there| there) {
         tracing::warn!(dir = %dir.display(),
             "version-2 in the data directory belongs to Apache ZooKeeper; this server neither reads nor changes it");
     }

@@ -14,6 +14,7 @@ use crate::server::four_letter::report::{
     ServerStatus, Serving, Summary,
 };
 use crate::server::four_letter::{NOT_SERVING, Word};
+use crate::storage::{Disk, OpenMode};
 
 /// The whole answer to a word.
 pub(crate) fn answer(shared: &Shared, word: Word) -> String {
@@ -217,20 +218,18 @@ fn facts(shared: &Shared) -> RunningFacts {
     RunningFacts {
         client_port: shared.client_port,
         data_dir: config.data_dir.clone(),
-        data_dir_bytes: bytes_in(&config.data_dir),
+        data_dir_bytes: bytes_in(&*shared.disk, &config.data_dir),
         log_dir: config.log_dir.clone(),
-        log_dir_bytes: bytes_in(&config.log_dir),
+        log_dir_bytes: bytes_in(&*shared.disk, &config.log_dir),
         membership_version: 0,
     }
 }
 
 /// Bytes of the files directly in a directory; 0 if it cannot be read.
-fn bytes_in(dir: &Path) -> u64 {
-    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    files
-        .filter_map(|file| file.metadata().ok())
-        .map(|file| file.len())
-        .sum()
+fn bytes_in(disk: &dyn Disk, dir: &Path) -> u64 {
+    let bytes = |name: String| disk.open(&dir.join(name), OpenMode::Read)?.bytes();
+    let names = disk.list(dir).unwrap_or_default().into_iter();
+    names.filter_map(|name| bytes(name).ok()).sum()
 }
 
 fn open_files() -> u64 {

@@ -9,14 +9,10 @@
 //! ```
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
-
-use super::disk::{Disk, OpenMode, RealDisk};
+use super::disk::{Disk, Holding, OpenMode};
 
 const LOCK_FILE: &str = "lock";
 const IDENTITY_FILE: &str = "identity";
@@ -26,12 +22,17 @@ const FORMAT: u32 = 1;
 /// An identity file is a few lines; anything longer is not one.
 const IDENTITY_BYTES_MAX: u64 = 4096;
 
-/// A data directory this process owns. Dropping it gives the lock back.
-#[derive(Debug)]
+/// A data directory this server owns. Dropping it gives the lock back.
 pub struct DataDir {
     path: PathBuf,
-    /// Keeps the lock; the operating system releases it with the process, however that ends.
-    _lock: File,
+    /// On a real disk the operating system releases it with the process, however that ends.
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl fmt::Debug for DataDir {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "DataDir({})", self.path.display())
+    }
 }
 
 /// Why a data directory could not be locked.
@@ -59,41 +60,27 @@ pub enum LockError {
 }
 
 impl DataDir {
-    /// Takes the directory for this process, creating it if needed. Does not wait.
-    pub fn lock(dir: &Path) -> Result<DataDir, LockError> {
+    /// Takes the directory for this server, creating it if needed. Does not wait.
+    pub fn lock(disk: &dyn Disk, dir: &Path) -> Result<DataDir, LockError> {
         let io = |error| LockError::Io {
             dir: dir.to_owned(),
             error,
         };
-        RealDisk.create_dir_all(dir).map_err(io)?;
-        let path = dir.join(LOCK_FILE);
-        // Not truncated before the lock is ours: it names the owner.
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(io)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let mut owner = String::new();
-                // The id is a courtesy: without it the message is still right.
-                drop(file.read_to_string(&mut owner));
-                let owner = match owner.trim() {
+        disk.create_dir_all(dir).map_err(io)?;
+        let me = std::process::id().to_string();
+        match disk.hold(&dir.join(LOCK_FILE), &me).map_err(io)? {
+            Holding::Ours(lock) => Ok(DataDir {
+                path: dir.to_owned(),
+                _lock: lock,
+            }),
+            Holding::Theirs(owner) => Err(LockError::InUse {
+                dir: dir.to_owned(),
+                owner: match owner.trim() {
                     "" => "unknown".into(),
                     id => id.chars().take(20).collect(),
-                };
-                return Err(LockError::InUse {
-                    dir: dir.to_owned(),
-                    owner,
-                });
-            }
-            Err(error) => return Err(io(error.into())),
+                },
+            }),
         }
-        file.set_len(0).map_err(io)?;
-        writeln!(file, "{}", std::process::id()).map_err(io)?;
-        Ok(DataDir {
-            path: dir.to_owned(),
-            _lock: file,
-        })
     }
 
     /// The directory.
@@ -256,6 +243,7 @@ fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::RealDisk;
     use super::super::sim_disk::SimDisk;
     use super::*;
 
@@ -272,13 +260,13 @@ mod tests {
     fn second_server_is_refused_and_told_who_holds_the_directory() {
         let place = tempfile::tempdir().unwrap();
         let dir = place.path().join("data");
-        let held = DataDir::lock(&dir).unwrap();
-        let error = DataDir::lock(&dir).unwrap_err().to_string();
+        let held = DataDir::lock(&RealDisk, &dir).unwrap();
+        let error = DataDir::lock(&RealDisk, &dir).unwrap_err().to_string();
         assert!(error.contains("another running server"), "{error}");
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         assert_eq!(held.path(), dir);
         drop(held);
-        DataDir::lock(&dir).unwrap();
+        DataDir::lock(&RealDisk, &dir).unwrap();
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! The seam between the storage room and a disk.
 //!
 //! What lives here: [`Disk`] and [`DiskFile`], the few operations the log, the snapshots and the
-//! identity file need, and [`RealDisk`], which performs them. What does not: any decision. The
-//! simulated disk of the tests is in `sim_disk.rs`.
+//! files of a data directory need, and [`RealDisk`], which performs them. What does not: any
+//! decision. The disk in memory is in `memory_disk.rs`, the simulated one of the tests in
+//! `sim_disk.rs`.
 //!
 //! Invariant: nothing is durable before [`DiskFile::sync_data`] (bytes, length) or
 //! [`Disk::sync_dir`] (names) returned `Ok`. After a failed sync the state of the un-synced part is
 //! unknown for ever; callers must not try again and believe the second answer.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::fs::{FallocateFlags, FlockOperation, SeekFrom};
 use rustix::io::Errno;
 
 /// What [`Disk::open`] does with the file.
@@ -26,6 +27,14 @@ pub enum OpenMode {
     Write,
     /// The file is created, or emptied if it exists.
     Create,
+}
+
+/// What [`Disk::hold`] found.
+pub enum Holding {
+    /// The file is ours until this is dropped; the end of the process drops it too.
+    Ours(Box<dyn Send + Sync>),
+    /// Somebody else holds it; the text is what they wrote into it.
+    Theirs(String),
 }
 
 /// A file system, real or simulated.
@@ -46,6 +55,9 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Bytes a server may still allocate on the disk of `path`.
     fn bytes_free(&self, path: &Path) -> io::Result<u64>;
+    /// Takes a file for this holder alone, creating it if needed, and writes `owner` into it. Does
+    /// not wait.
+    fn hold(&self, path: &Path, owner: &str) -> io::Result<Holding>;
 }
 
 /// An open file. All positions are absolute; a file may be shared between threads.
@@ -147,6 +159,26 @@ impl Disk for RealDisk {
     fn bytes_free(&self, path: &Path) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(path)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn hold(&self, path: &Path, owner: &str) -> io::Result<Holding> {
+        // Not truncated before the lock is ours: it names the owner.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let mut theirs = String::new();
+                // The name is a courtesy: without it the answer is still right.
+                drop(file.read_to_string(&mut theirs));
+                return Ok(Holding::Theirs(theirs));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        file.set_len(0)?;
+        writeln!(file, "{owner}")?;
+        Ok(Holding::Ours(Box::new(file)))
     }
 }
 

@@ -27,6 +27,7 @@ mod index;
 mod log;
 #[cfg(test)]
 mod log_test;
+mod memory_disk;
 mod queue;
 mod reader;
 mod record;
@@ -40,11 +41,12 @@ mod snapshots_test;
 mod writer;
 
 pub use directory::{DataDir, Identity, IdentityError, LockError, Standing};
-pub use disk::{Disk, DiskFile, OpenMode, RealDisk, is_out_of_space};
+pub use disk::{Disk, DiskFile, Holding, OpenMode, RealDisk, is_out_of_space};
 pub use log::{
     Cut, Done, Entry, EntryId, Log, LogOptions, LogState, LogStats, OpenError, PAYLOAD_BYTES_MAX,
     Recovered, Space, VOTE_BYTES_MAX,
 };
+pub use memory_disk::MemoryDisk;
 #[cfg(any(test, feature = "simulation"))]
 pub use sim_disk::SimDisk;
 pub use snapshots::{

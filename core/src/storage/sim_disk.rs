@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile, OpenMode};
+use super::disk::{Disk, DiskFile, Holding, OpenMode};
+use super::memory_disk::Holds;
 
 const BLOCK_BYTES: usize = 512;
 const EIO: i32 = 5;
@@ -31,6 +32,7 @@ const ENOSPC: i32 = 28;
 #[derive(Clone, Default)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
+    holds: Holds,
 }
 
 #[derive(Default)]
@@ -164,6 +166,7 @@ impl SimDisk {
         };
         SimDisk {
             state: Arc::new(Mutex::new(copy)),
+            holds: Holds::default(),
         }
     }
 }
@@ -417,6 +420,10 @@ impl Disk for SimDisk {
             .bytes_max
             .unwrap_or(u64::MAX)
             .saturating_sub(state.bytes_used()))
+    }
+
+    fn hold(&self, path: &Path, owner: &str) -> io::Result<Holding> {
+        Ok(self.holds.take(path, owner))
     }
 }
 

@@ -101,7 +101,7 @@ pub struct Listed {
 
 impl Snapshots {
     /// Opens the directory, creating it if needed, and removes unfinished files. Of the snapshots
-    /// the newest `keep` are kept, at least two.
+    /// the newest `keep` are kept, at least one; where files can rot, let it be two.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, keep: usize) -> io::Result<Snapshots> {
         disk.create_dir_all(dir)?;
         for name in disk.list(dir)? {
@@ -112,7 +112,7 @@ impl Snapshots {
         Ok(Snapshots {
             disk,
             dir: dir.to_owned(),
-            keep: keep.max(2),
+            keep: keep.max(1),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 pub use crate::proto::ServerId;
@@ -44,6 +45,12 @@ impl HostPort {
             self.host.as_str(),
             "0.0.0.0" | "::" | "*" | "0:0:0:0:0:0:0:0"
         )
+    }
+}
+
+impl From<SocketAddr> for HostPort {
+    fn from(address: SocketAddr) -> Self {
+        Self::new(address.ip().to_string(), address.port())
     }
 }
 
@@ -143,6 +150,27 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
+    /// Server `my_id` of an ensemble of voters, each with the address the others reach it at.
+    pub fn of(my_id: ServerId, voters: impl IntoIterator<Item = (ServerId, HostPort)>) -> Self {
+        let member = |(id, address): (ServerId, HostPort)| {
+            let member = Member {
+                host: address.host,
+                quorum_port: address.port,
+                // Elections go over the quorum port too.
+                election_port: address.port,
+                role: Role::Participant,
+                client_address: None,
+            };
+            (id, member)
+        };
+        Self {
+            my_id,
+            members: voters.into_iter().map(member).collect(),
+            peer_type: Role::Participant,
+            quorum_listen_on_all_ips: false,
+        }
+    }
+
     /// This server's own line.
     pub fn me(&self) -> &Member {
         self.members
