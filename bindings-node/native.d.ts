@@ -17,7 +17,7 @@ export interface NativeAuth {
 /** A session with an ensemble. */
 export declare class NativeClient {
   /** Connects in the background, through `net` if there is one. States come through the port under `id`. */
-  constructor(port: NativePort, id: number, hosts: string, options: NativeClientOptions)
+  constructor(port: NativePort, id: number, hosts: string, options: NativeClientOptions, net?: NativeNet | undefined | null)
   /** 0 before there is a session. */
   sessionId(): bigint
   sessionPassword(): Buffer
@@ -77,6 +77,76 @@ export interface NativeCode {
   name: string
   /** `-101`. */
   errno: number
+}
+
+/** Some servers in this process, in memory, and the lines between them. */
+export declare class NativeEnsemble {
+  constructor(port: NativePort)
+  /** Answers when all servers serve. */
+  start(id: number, servers: number, options: NativeNodeOptions): void
+  /** What a client is given to connect; empty before the start. */
+  connectString(): string
+  /** The way in for clients of this process; null before the start. */
+  net(): NativeNet | null
+  /** Answers the number of the server that leads. */
+  leader(id: number): void
+  /** Ends a server as the end of its process would. */
+  kill(id: number, server: number): void
+  /** Starts a killed server and waits until it serves. */
+  restart(id: number, server: number): void
+  /** Ends a session as its expiry does. */
+  expireSession(id: number, session: bigint): void
+  /** Holds everything between two servers. */
+  cut(a: number, b: number): void
+  heal(a: number, b: number): void
+  /** Holds everything between a server and all others. */
+  isolate(server: number): void
+  /** Breaks the connections of a server's clients, and refuses new ones. */
+  cutClient(server: number): void
+  healClient(server: number): void
+  healAll(): void
+  /** Ends all servers and answers then; a second time at once. */
+  shutdown(id: number): void
+}
+
+/** Connections to servers of this process that never leave it. */
+export declare class NativeNet {
+}
+
+/** A server, from before it starts until after it has ended. */
+export declare class NativeNode {
+  constructor(port: NativePort)
+  /** Answers when it serves, or, as a member of an ensemble, has begun to look for the others. */
+  start(id: number, options: NativeNodeOptions): void
+  /** Answers when clients are served. */
+  ready(id: number): void
+  /** What a client is given to connect; empty before the start. */
+  connectString(): string
+  /** The port for clients; 0 if there is none. */
+  port(): number
+  /** The way in for clients of this process; null before the start. */
+  net(): NativeNet | null
+  /** Ends a session as its expiry does. */
+  expireSession(id: number, session: bigint): void
+  /** Ends in good order and answers then; a second time at once. */
+  shutdown(id: number): void
+}
+
+/** How a server runs. What is left out is as in `NodeConfig::default`, or as in the zoo.cfg. */
+export interface NativeNodeOptions {
+  /** The text of a zoo.cfg, which the others go before. */
+  zooCfg?: string
+  /** What would stand in the file `myid`; for an ensemble. */
+  myId?: number
+  dataDir?: string
+  /** `address:port`; port 0 takes a free one. */
+  clientAddress?: string
+  /** Milliseconds. */
+  tickTime?: number
+  /** Milliseconds. */
+  minSessionTimeout?: number
+  /** Milliseconds. */
+  maxSessionTimeout?: number
 }
 
 /** One operation of a multi: 0 create, 1 delete, 2 set, 3 check. */

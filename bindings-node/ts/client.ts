@@ -52,18 +52,6 @@ export interface ClientOptions {
   readonly onExpiry?: "renew" | "end" | undefined;
   /** Identities, given to every connection: `{ scheme: "digest", auth: "user:password" }`. */
   readonly auth?: readonly { readonly scheme: string; readonly auth: Data }[] | undefined;
-  /** Speaks TLS. */
-  readonly tls?: TlsOptions | undefined;
-}
-
-/** PEM texts. */
-export interface TlsOptions {
-  /** Authorities to trust. */
-  readonly ca: Data;
-  /** Certificate chain of this client, if the server asks for one; together with {@link key}. */
-  readonly cert?: Data | undefined;
-  /** Private key of this client. */
-  readonly key?: Data | undefined;
 }
 
 /** Events of a client. `state` comes with every change; the others when it changes to theirs. */
@@ -451,7 +439,7 @@ function nativeOptions(options: ClientOptions): NativeClientOptions {
   if (options === null || typeof options !== "object") {
     throw new TypeError(`options must be an object, not ${describe(options)}`);
   }
-  const { session, tls, onExpiry } = options;
+  const { session, onExpiry } = options;
   if (onExpiry !== undefined && onExpiry !== "renew" && onExpiry !== "end") {
     throw new TypeError(`options.onExpiry must be "renew" or "end", not ${describe(onExpiry)}`);
   }
@@ -471,13 +459,6 @@ function nativeOptions(options: ClientOptions): NativeClientOptions {
   if (session !== undefined) {
     native.sessionId = session.id;
     native.sessionPassword = session.password;
-  }
-  if (tls !== undefined) {
-    native.ca = checkData(tls.ca);
-    if (tls.cert !== undefined && tls.key !== undefined) {
-      native.cert = checkData(tls.cert);
-      native.key = checkData(tls.key);
-    }
   }
   return native;
 }

@@ -1,7 +1,7 @@
 /** The public names of the package. */
 
 export { connect, Client } from "./client.js";
-export type { ClientEvents, ClientOptions, ReconfigOptions, TlsOptions } from "./client.js";
+export type { ClientEvents, ClientOptions, ReconfigOptions } from "./client.js";
 export { ERROR_CODES, ZkError } from "./error.js";
 export type { ZkErrorCode, ZkErrorDetails } from "./error.js";
 export { Node } from "./node.js";
