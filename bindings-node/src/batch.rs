@@ -221,7 +221,10 @@ impl Batch {
                 index: Some(index),
                 path: String::new(),
                 operation: "multi",
-                text: format!("operation {index} of the transaction: {code} ({})", code.name()),
+                text: format!(
+                    "operation {index} of the transaction: {code} ({})",
+                    code.name()
+                ),
             });
         }
         self.u8(8);

@@ -134,7 +134,10 @@ impl NativeClient {
     }
 
     #[napi]
-    #[allow(clippy::too_many_arguments, reason = "an object would cost as much as the call")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an object would cost as much as the call"
+    )]
     pub fn create(
         &self,
         id: u32,
@@ -184,7 +187,14 @@ impl NativeClient {
     #[napi]
     pub fn set_data(&self, id: u32, path: String, data: &[u8], version: i32) {
         let (path, data) = (path.into(), Some(data));
-        self.submit(id, Request::SetData { path, data, version });
+        self.submit(
+            id,
+            Request::SetData {
+                path,
+                data,
+                version,
+            },
+        );
     }
 
     #[napi]
@@ -316,13 +326,7 @@ impl NativeClient {
         self.submit_watching(id, request, 0, None);
     }
 
-    fn submit_watching(
-        &self,
-        id: u32,
-        request: Request<'_>,
-        watch: u32,
-        sink: Option<WatchSink>,
-    ) {
+    fn submit_watching(&self, id: u32, request: Request<'_>, watch: u32, sink: Option<WatchSink>) {
         let queue = Arc::clone(&self.queue);
         let watcher = self.client.submit(request, sink, move |answer| {
             queue.answer(id, answer.map(Value::Answer).map_err(Failure::from));

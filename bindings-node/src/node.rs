@@ -107,7 +107,9 @@ impl NativeNode {
     /// The port for clients; 0 if there is none.
     #[napi]
     pub fn port(&self) -> u16 {
-        lock(&self.running).as_ref().map_or(0, |running| running.port)
+        lock(&self.running)
+            .as_ref()
+            .map_or(0, |running| running.port)
     }
 
     /// The way in for clients of this process; null before the start.

@@ -67,9 +67,11 @@ impl NativeClientOptions {
 /// A session's password.
 fn secret(bytes: &[u8]) -> napi::Result<[u8; PASSWORD_BYTES]> {
     let length = bytes.len();
-    bytes
-        .try_into()
-        .map_err(|_| invalid(format!("a session's password has {PASSWORD_BYTES} bytes, not {length}")))
+    bytes.try_into().map_err(|_| {
+        invalid(format!(
+            "a session's password has {PASSWORD_BYTES} bytes, not {length}"
+        ))
+    })
 }
 
 /// A bigint of 64 bits.

@@ -38,18 +38,18 @@ describe("errors", () => {
   it("have the code that ZooKeeper gives", async () => {
     await client.create("/e");
     await client.create("/e/child");
-    const cases: [string, Promise<unknown>][] = [
-      ["NODE_EXISTS", client.create("/e")],
-      ["NO_NODE", client.create("/none/x")],
-      ["BAD_VERSION", client.set("/e", "", { version: 7 })],
-      ["NOT_EMPTY", client.delete("/e")],
-      ["BAD_ARGUMENTS", client.get("relative")],
-      ["BAD_ARGUMENTS", client.get("")],
-      ["BAD_ARGUMENTS", client.get("/nul\0")],
-      ["AUTH_FAILED", ensemble.client().addAuth("nonsense", "x")],
+    const cases: [string, () => Promise<unknown>][] = [
+      ["NODE_EXISTS", () => client.create("/e")],
+      ["NO_NODE", () => client.create("/none/x")],
+      ["BAD_VERSION", () => client.set("/e", "", { version: 7 })],
+      ["NOT_EMPTY", () => client.delete("/e")],
+      ["BAD_ARGUMENTS", () => client.get("relative")],
+      ["BAD_ARGUMENTS", () => client.get("")],
+      ["BAD_ARGUMENTS", () => client.get("/nul\0")],
+      ["AUTH_FAILED", () => ensemble.client().addAuth("nonsense", "x")],
     ];
-    for (const [code, promise] of cases) {
-      assert.equal((await failureOf(promise)).code, code);
+    for (const [code, call] of cases) {
+      assert.equal((await failureOf(call())).code, code);
     }
   });
 

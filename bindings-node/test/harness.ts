@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Client } from "zoowarden";
 
 /** The longest that anything may take. */
 const LIMIT_MS = 30_000;
@@ -13,11 +14,14 @@ const POLL_MS = 5;
 export const ROOT = join(__dirname, "..", "..");
 
 /** Waits until `check` answers something true. */
-export async function until<T>(what: string, check: () => T | Promise<T>): Promise<T> {
+export async function until<T>(
+  what: string,
+  check: () => T | Promise<T>,
+): Promise<NonNullable<T>> {
   const end = Date.now() + LIMIT_MS;
   for (;;) {
     const value = await check();
-    if (value) {
+    if (value !== undefined && value !== null && value !== false) {
       return value;
     }
     if (Date.now() > end) {
@@ -39,6 +43,16 @@ export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
   } finally {
     giveUp.abort();
   }
+}
+
+/** How many watches the native side keeps for a client. */
+export function watchesOf(client: Client): number {
+  return (client as unknown as { native: { watches(): number } }).native.watches();
+}
+
+/** What is registered on this thread: all zero when nothing is open. */
+export function registered(): Record<"replies" | "watches" | "clients" | "holds", number> {
+  return require(join(ROOT, "dist", "port.js")).port.counts();
 }
 
 export interface Ended {

@@ -53,7 +53,7 @@ export interface ZkErrorDetails {
   readonly code: ZkErrorCode;
   /** The znode it was about. */
   readonly path?: string | undefined;
-  /** The operation: `"create"`, `"get"`, … */
+  /** The operation, by ZooKeeper's name: `"create"`, `"getData"`, … */
   readonly operation?: string | undefined;
   /** True only if it is certain that the operation has changed nothing. */
   readonly nothingChanged: boolean;
@@ -75,7 +75,7 @@ export class ZkError extends Error {
   readonly errno: number;
   /** The znode it was about, as the caller named it. */
   readonly path: string | undefined;
-  /** The operation: `"create"`, `"get"`, … */
+  /** The operation, by ZooKeeper's name: `"create"`, `"getData"`, … */
   readonly operation: string | undefined;
   /** True only if it is certain that the operation has changed nothing. */
   readonly nothingChanged: boolean;

@@ -153,18 +153,53 @@ class Port implements Receiver {
       this.native.cancel(id);
       this.reply(id, outcome);
     };
-    const onAbort = (): void => giveUp(new Aborted(signal?.reason));
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const stopListening =
+      signal === undefined
+        ? undefined
+        : whenAborted(signal, () => giveUp(new Aborted(signal.reason)));
     const timer =
       timeout === undefined
         ? undefined
         : setTimeout(() => giveUp(timedOut(timeout)), Math.min(timeout, TIMEOUT_MS_MAX));
     return (reply) => {
-      signal?.removeEventListener("abort", onAbort);
+      stopListening?.();
       clearTimeout(timer);
       resolve(reply);
     };
   }
+}
+
+interface Listening {
+  readonly callbacks: Set<() => void>;
+  stop(): void;
+}
+
+/** Who waits for each signal. One listener serves all: hundreds of calls may share a signal. */
+const waitingForAbort = new WeakMap<AbortSignal, Listening>();
+
+function listenTo(signal: AbortSignal): Listening {
+  const callbacks = new Set<() => void>();
+  const onAbort = (): void => [...callbacks].forEach((callback) => callback());
+  const stop = (): void => {
+    signal.removeEventListener("abort", onAbort);
+    waitingForAbort.delete(signal);
+  };
+  const listening = { callbacks, stop };
+  signal.addEventListener("abort", onAbort);
+  waitingForAbort.set(signal, listening);
+  return listening;
+}
+
+/** Calls back when the signal aborts; the answer is how to stop waiting for it. */
+export function whenAborted(signal: AbortSignal, callback: () => void): () => void {
+  const waiting = waitingForAbort.get(signal) ?? listenTo(signal);
+  waiting.callbacks.add(callback);
+  return () => {
+    waiting.callbacks.delete(callback);
+    if (waiting.callbacks.size === 0) {
+      waiting.stop();
+    }
+  };
 }
 
 function timedOut(timeout: number): Failure {

@@ -2,7 +2,7 @@
 
 import type { NativeClient } from "../native";
 import { Aborted, Failure, unwrap } from "./error.js";
-import { callSafely, port, type WatchReceiver } from "./port.js";
+import { callSafely, port, whenAborted, type WatchReceiver } from "./port.js";
 import type { WatchEvent, WatchListener } from "./values.js";
 
 /** Events that wait for their reader, unless another number is asked for. */
@@ -47,6 +47,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
   readonly #ready: Promise<unknown>;
   readonly #waiting: WatchEvent[] = [];
   readonly #readers: Reader[] = [];
+  #stopListening: (() => void) | undefined;
   #dropped = 0;
   #over = false;
   /** Told once to a reader, before the end. */
@@ -61,10 +62,11 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
     native.addWatch(request, path, options.recursive ?? false, this.#id, this.#limit);
     port.addWatch(this.#id, {
       event: (event) => this.#event(event),
-      ended: () => this.#end(),
+      // What the server refuses ends before its answer is here, which is to be told first.
+      ended: () => void this.#ready.then(() => this.#end()),
     });
     this.#ready = port.answer(request, undefined).then((reply) => this.#registered(reply));
-    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopListening = this.#signal && whenAborted(this.#signal, () => this.#aborted());
   }
 
   /** @internal */
@@ -118,12 +120,12 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
     this.#feed();
   }
 
-  readonly #onAbort = (): void => {
+  #aborted(): void {
     this.#waiting.length = 0;
     this.#dropped = 0;
     this.#problem ??= new Aborted(this.#signal?.reason);
     this.#end();
-  };
+  }
 
   #registered(reply: unknown): unknown {
     if (reply instanceof Failure) {
@@ -136,7 +138,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
   #end(): void {
     if (!this.#over) {
       this.#over = true;
-      this.#signal?.removeEventListener("abort", this.#onAbort);
+      this.#stopListening?.();
       port.dropWatch(this.#id);
       this.#native.forget(this.#id);
     }
