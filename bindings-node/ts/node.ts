@@ -134,7 +134,7 @@ export function sessionId(session: Client | bigint): bigint {
   return id;
 }
 
-/** The options with their types checked, without what was left out. */
+/** The options with their types checked, without what was left out. @internal */
 export function nativeNodeOptions(options: NodeOptions): NativeNodeOptions {
   const native: NativeNodeOptions = {};
   const { dataDir, clientAddress, zooCfg } = options;

@@ -74,7 +74,7 @@ export class Transaction {
   }
 }
 
-/** Sends the operations; the answer is for `unwrap`. */
+/** Sends the operations; the answer is for `unwrap`. @internal */
 export async function multi(
   native: NativeClient,
   operations: readonly Operation[],

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod foreign;
+mod npm;
 mod process;
 mod report;
 mod server;
@@ -28,6 +29,7 @@ usage: cargo xtask <task>
   lint          clippy on all targets, and on each feature of the core alone
   rust          every Rust test: unit, conformance, cluster of processes, tidy
   tidy          the house rules alone
+  npm           the npm package and its tests; with --write, its native declarations anew
   libzookeeper  a session of the C client
   zkcli         a scripted session of zkCli.sh
   node          a session of node-zookeeper-client
@@ -94,6 +96,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "fmt",
                 "lint",
                 "rust",
+                "npm",
                 "libzookeeper",
                 "zkcli",
                 "node",
@@ -110,6 +113,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             cargo(&["test", "--workspace", "--test", "tidy"]).run_tests(tally::of_cargo)
         }),
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
+        "npm" => report.step("npm package", || npm::npm(&arguments.rest)),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),

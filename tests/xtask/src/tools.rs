@@ -63,6 +63,22 @@ pub(crate) const KAZOO: Tool = Tool {
             target/interop/venv/bin/pip install -r tests/interop/kazoo/requirements.txt",
 };
 
+pub(crate) const NODE: Tool = Tool {
+    name: "node, version 20.4 or later",
+    is_there: || {
+        let enough = "const [major, minor] = process.versions.node.split('.'); \
+                      process.exit(major > 20 || (major == 20 && minor >= 4) ? 0 : 1)";
+        answers("node", &["--eval", enough])
+    },
+    bring: "apt-get install nodejs, or a later version from nodejs.org",
+};
+
+pub(crate) const NPM: Tool = Tool {
+    name: "npm",
+    is_there: || answers("npm", &["--version"]),
+    bring: "apt-get install npm",
+};
+
 pub(crate) const NODE_CLIENT: Tool = Tool {
     name: "node and node-zookeeper-client",
     is_there: || {
