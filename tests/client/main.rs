@@ -48,6 +48,21 @@ async fn reach(client: &Client, wanted: State) {
         .expect("the client lives");
 }
 
+/// Waits for another connection than the one there is now. A state in between may be over before
+/// anybody looks, so what counts is that there was a change.
+fn moves(client: &Client) -> impl Future<Output = ()> + use<> {
+    let mut states = client.states();
+    states.mark_unchanged();
+    async move {
+        let moved = async {
+            states.changed().await.expect("the client lives");
+            let connected = states.wait_for(|state| state.is_connected()).await;
+            drop(connected.expect("the client lives"));
+        };
+        soon("another connection", moved).await;
+    }
+}
+
 /// Gives a future its time, and no more.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, future)

@@ -36,6 +36,7 @@ usage: cargo xtask <task>
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
   kazoo         the Python client's own test suite; further arguments go to pytest
+  contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
   --record      zkcli only, with --reference: write down what it answers as what we expect
@@ -103,6 +104,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "go",
                 "curator",
                 "kazoo",
+                "contract",
             ] {
                 run(task, arguments, report);
             }
@@ -122,6 +124,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, &arguments.rest)
         }),
+        "contract" => report.step("the bindings' contract, with Apache ZooKeeper", contract),
         _ => return false,
     }
     true
@@ -157,6 +160,22 @@ fn lint() -> Outcome {
             .run_check()
     };
     all.and_then(bare).and_then(client).and_then(server)
+}
+
+/// Our own ensembles are met by the bindings' test suites; here the same steps meet the model.
+fn contract() -> Outcome {
+    server::with_server(Subject::Reference, |server| {
+        cargo(&[
+            "test",
+            "--workspace",
+            "--test",
+            "bindings",
+            "--",
+            "--ignored",
+        ])
+        .env("ZOOWARDEN_CONTRACT_HOSTS", &server.address)
+        .run_tests(tally::of_cargo)
+    })
 }
 
 /// The binary comes first: the cluster suites start it.
