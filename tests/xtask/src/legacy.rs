@@ -74,7 +74,7 @@ fn folder() -> PathBuf {
 pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
     let needed = [
         tools::COMPILER,
-        tools::COMPILER_CXX,
+        tools::CPP_COMPILER,
         tools::LIBZOOKEEPER,
         tools::ZOOKEEPER_BIN,
         tools::VALGRIND,
@@ -84,7 +84,9 @@ pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
     }
     let built = cargo(&["build", "--workspace", "--lib"]).run_check();
     if record {
-        return built.and_then(install).and_then(|| record_transcript(subject));
+        return built
+            .and_then(install)
+            .and_then(|| record_transcript(subject));
     }
     built
         .and_then(install)
@@ -109,21 +111,30 @@ fn install() -> Outcome {
     };
     match put() {
         Ok(()) => Outcome::Ran(Tally::default()),
-        Err(error) => Outcome::failed(&format!("{} to {}: {error}", built.display(), lib.display())),
+        Err(error) => Outcome::failed(&format!(
+            "{} to {}: {error}",
+            built.display(),
+            lib.display()
+        )),
     }
 }
 
 /// One test, told if it fails.
 fn test(what: &str, difference: Option<String>) -> Outcome {
     match difference {
-        None => Outcome::Ran(Tally { passed: 1, ..Tally::default() }),
+        None => Outcome::Ran(Tally {
+            passed: 1,
+            ..Tally::default()
+        }),
         Some(difference) => Outcome::failed(&format!("{what}: {difference}")),
     }
 }
 
 fn all(tests: impl IntoIterator<Item = Outcome>) -> Outcome {
     let none = Outcome::Ran(Tally::default());
-    tests.into_iter().fold(none, |sum, outcome| sum.and_then(|| outcome))
+    tests
+        .into_iter()
+        .fold(none, |sum, outcome| sum.and_then(|| outcome))
 }
 
 // --- headers and symbols ---------------------------------------------------------------------------
@@ -146,7 +157,10 @@ fn headers() -> Outcome {
                 .args(&[format!("{CRATE}/tests/includes.h")])
                 .run_check()
         };
-        layout.run_check().and_then(|| all(languages.map(compile))).and_then(|| test("headers", None))
+        layout
+            .run_check()
+            .and_then(|| all(languages.map(compile)))
+            .and_then(|| test("headers", None))
     }))
 }
 
@@ -213,14 +227,19 @@ fn expected() -> PathBuf {
 fn said(subject: Subject, command: &[&Path], library: Library) -> Result<String, Outcome> {
     let mut text = Err("the server did not start".to_owned());
     let outcome = with_server(subject, |server| {
-        let run = Run::new(command[0]).args(&command[1..]).args(&[&server.address]);
+        let run = Run::new(command[0])
+            .args(&command[1..])
+            .args(&[&server.address]);
         let run = run.env("LD_LIBRARY_PATH", library.path());
-        text = run.capture().map_err(|error| error.to_string()).map(|(stdout, stderr)| {
-            if !stderr.is_empty() {
-                println!("{stderr}");
-            }
-            stdout
-        });
+        text = run
+            .capture()
+            .map_err(|error| error.to_string())
+            .map(|(stdout, stderr)| {
+                if !stderr.is_empty() {
+                    println!("{stderr}");
+                }
+                stdout
+            });
         Outcome::Ran(Tally::default())
     });
     match (outcome, text) {
@@ -294,7 +313,10 @@ fn memory(subject: Subject) -> Outcome {
     let expected = std::fs::read_to_string(expected()).unwrap_or_default();
     match said(subject, &command, Library::DropIn) {
         // An error ends the program before its last line.
-        Ok(said) => test("the transcript under valgrind", first_difference(&expected, &said)),
+        Ok(said) => test(
+            "the transcript under valgrind",
+            first_difference(&expected, &said),
+        ),
         Err(outcome) => outcome,
     }
 }
@@ -398,7 +420,8 @@ fn cli(subject: Subject) -> Outcome {
             }
             // Its answer is written by the thread that writes all others.
             let mark = format!("/mark-{number}");
-            talk.say(&format!("aget {mark}")).map_err(|error| error.to_string())?;
+            talk.say(&format!("aget {mark}"))
+                .map_err(|error| error.to_string())?;
             heard.extend(talk.hear(&mark)?);
         }
         heard.extend(talk.hear("no line has this")?);
@@ -422,14 +445,24 @@ fn timeless(line: &str) -> String {
 /// up after itself.
 fn load(subject: Subject) -> Outcome {
     both("load_gen", subject, |library, address| {
-        let told = |line: &String| line.split_once("ZOO_INFO@").map(|(_, text)| text.to_owned());
+        let told = |line: &String| {
+            line.split_once("ZOO_INFO@")
+                .map(|(_, text)| text.to_owned())
+        };
         let begin = |last: &str| {
-            Talk::begin(Command::new(LOAD_GEN).args([address, "/load", last]), library)
-                .map_err(|error| format!("{LOAD_GEN}: {error}"))
+            Talk::begin(
+                Command::new(LOAD_GEN).args([address, "/load", last]),
+                library,
+            )
+            .map_err(|error| format!("{LOAD_GEN}: {error}"))
         };
         let mut heard = begin(&LOAD_ZNODES.to_string())?.hear("Starting the read cycle")?;
         let cleaned = begin("clean")?.hear("Successfully deleted")?;
-        heard.extend(cleaned.into_iter().filter(|line| line.contains("Successfully")));
+        heard.extend(
+            cleaned
+                .into_iter()
+                .filter(|line| line.contains("Successfully")),
+        );
         let own = |line: &String| line.starts_with("main@") || line.starts_with("doCreateNodes@");
         Ok(heard.iter().filter_map(told).filter(own).collect())
     })
@@ -441,16 +474,28 @@ mod tests {
 
     #[test]
     fn symbols_are_told_by_kind_and_name() {
-        assert_eq!(symbol("0001 T zoo_get"), Some("function zoo_get".to_owned()));
-        assert_eq!(symbol("0001 R ZOO_EPHEMERAL"), Some("number ZOO_EPHEMERAL".to_owned()));
-        assert_eq!(symbol("0001 D logLevel"), Some("object logLevel".to_owned()));
+        assert_eq!(
+            symbol("0001 T zoo_get"),
+            Some("function zoo_get".to_owned())
+        );
+        assert_eq!(
+            symbol("0001 R ZOO_EPHEMERAL"),
+            Some("number ZOO_EPHEMERAL".to_owned())
+        );
+        assert_eq!(
+            symbol("0001 D logLevel"),
+            Some("object logLevel".to_owned())
+        );
         assert_eq!(symbol("nothing"), None);
     }
 
     #[test]
     fn times_and_sessions_are_left_out_of_what_is_compared() {
         assert_eq!(timeless("time = 12 msec"), "time = ");
-        assert_eq!(timeless("Got a new session id: 0x1"), "Got a new session id");
+        assert_eq!(
+            timeless("Got a new session id: 0x1"),
+            "Got a new session id"
+        );
         assert_eq!(timeless("/a: rc = 0"), "/a: rc = 0");
     }
 }

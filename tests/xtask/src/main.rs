@@ -10,6 +10,7 @@
 mod c;
 mod foreign;
 mod legacy;
+mod npm;
 mod process;
 mod python;
 mod report;
@@ -32,6 +33,7 @@ usage: cargo xtask <task>
   rust          every Rust test: unit, conformance, cluster of processes, tidy
   tidy          the house rules alone
   c             the C library as it is installed: valgrind, pkg-config, CMake
+  npm           the npm package and its tests; with --write, its native declarations anew
   libzookeeper  a session of the C client
   legacy        the drop-in libzookeeper_mt.so.2 beside Debian's: the same programs say the same
   zkcli         a scripted session of zkCli.sh
@@ -105,6 +107,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "lint",
                 "rust",
                 "c",
+                "npm",
                 "libzookeeper",
                 "legacy",
                 "zkcli",
@@ -127,6 +130,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         }),
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
         "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
+        "npm" => report.step("npm package", || npm::npm(&arguments.rest)),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
         "legacy" => report.step("drop-in libzookeeper_mt", || {
             legacy::legacy(subject, arguments.record)
