@@ -11,8 +11,10 @@ mod c;
 mod foreign;
 mod legacy;
 mod npm;
+mod package;
 mod process;
 mod python;
+mod quick_start;
 mod report;
 mod server;
 mod tally;
@@ -27,6 +29,7 @@ use report::{Outcome, Report};
 const HELP: &str = "\
 usage: cargo xtask <task>
 
+  package       the wheel, the npm tarball, the C archive and the server's, for users
   test          everything below, in this order, and the sums
   fmt           the formatting of all sources
   lint          clippy on all targets, and on each feature of the core alone
@@ -44,6 +47,7 @@ usage: cargo xtask <task>
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
+  packages      every package installed into an empty environment, where the README's quick starts run
   contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
@@ -118,6 +122,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "kazoo",
                 "python",
                 "kazoo-facade",
+                "packages",
                 "contract",
             ] {
                 run(task, arguments, report);
@@ -152,6 +157,11 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "kazoo-facade" => report.step("kazoo's suite over the facade", || {
             python::kazoo(&arguments.rest)
         }),
+        "packages" => report.step(
+            "packages, and the README's quick starts",
+            package::installed,
+        ),
+        "package" => report.step("packages", package::package),
         "contract" => report.step("the bindings' contract, with Apache ZooKeeper", contract),
         _ => return false,
     }

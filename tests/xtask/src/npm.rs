@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::package::Build;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
 use super::tally::{self, Tally};
@@ -17,14 +18,6 @@ pub(crate) fn npm(more: &[String]) -> Outcome {
         return missing;
     }
     let write = more.iter().any(|word| word == "--write");
-    let installed = || {
-        if package().join(TSC).exists() {
-            return Outcome::Ran(Tally::default());
-        }
-        in_package("npm")
-            .args(&["ci", "--silent", "--no-audit", "--no-fund"])
-            .run_check()
-    };
     let declared = || {
         let check: &[&str] = if write { &[] } else { &["--check"] };
         in_package("node")
@@ -33,15 +26,16 @@ pub(crate) fn npm(more: &[String]) -> Outcome {
             .args(check)
             .run_check()
     };
-    add_on()
-        .and_then(installed)
+    // The whole workspace's features, so that the Rust suites and this share what they build.
+    cargo(&["build", "--workspace", "--lib"])
+        .run_check()
         .and_then(declared)
-        .and_then(|| compile("tsconfig.json"))
+        .and_then(|| put_together(Build::Debug))
         .and_then(|| compile("test/tsconfig.json"))
         .and_then(test)
 }
 
-fn package() -> PathBuf {
+pub(crate) fn package() -> PathBuf {
     root().join("bindings-node")
 }
 
@@ -54,22 +48,31 @@ fn declarations() -> PathBuf {
     target().join("debug/zoowarden-node-declarations/zoowarden-node")
 }
 
-/// Builds the add-on and puts it where the package looks for it.
-fn add_on() -> Outcome {
-    // The whole workspace's features, so that the Rust suites and this share what they build.
-    let built = cargo(&["build", "--workspace", "--lib"]).run_check();
-    built.and_then(|| {
-        let library = format!(
-            "debug/{}zoowarden_node{}",
-            std::env::consts::DLL_PREFIX,
-            std::env::consts::DLL_SUFFIX
-        );
-        let placed = place(&target().join(library), &package().join("zoowarden.node"));
-        match placed {
-            Ok(()) => Outcome::Ran(Tally::default()),
-            Err(error) => Outcome::failed(&format!("the add-on cannot be copied: {error}")),
-        }
-    })
+/// Everything the package consists of, in its place: the add-on that is built, the compiled
+/// TypeScript.
+pub(crate) fn put_together(build: Build) -> Outcome {
+    let library = format!(
+        "{}zoowarden_node{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    );
+    let placed = place(
+        &build.folder().join(library),
+        &package().join("zoowarden.node"),
+    );
+    if let Err(error) = placed {
+        return Outcome::failed(&format!("the add-on cannot be copied: {error}"));
+    }
+    compiler().and_then(|| compile("tsconfig.json"))
+}
+
+fn compiler() -> Outcome {
+    if package().join(TSC).exists() {
+        return Outcome::Ran(Tally::default());
+    }
+    in_package("npm")
+        .args(&["ci", "--silent", "--no-audit", "--no-fund"])
+        .run_check()
 }
 
 /// Replaced, not overwritten: a process that has it loaded keeps the old one.
