@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod fleet;
 mod foreign;
 mod process;
 mod report;
@@ -33,6 +34,7 @@ usage: cargo xtask <task>
   node          a session of node-zookeeper-client
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
+  fleet         our recipes and kazoo's, then Curator's, on the same paths
   kazoo         the Python client's own test suite; further arguments go to pytest
 
   --reference   run a foreign suite against Apache ZooKeeper itself
@@ -99,6 +101,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "node",
                 "go",
                 "curator",
+                "fleet",
                 "kazoo",
             ] {
                 run(task, arguments, report);
@@ -115,6 +118,10 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),
         "curator" => report.step("Apache Curator", || foreign::curator(subject)),
+        "fleet" => {
+            report.step("mixed fleet with kazoo", || fleet::kazoo(subject));
+            report.step("mixed fleet with Curator", || fleet::curator(subject));
+        }
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, &arguments.rest)
         }),
