@@ -1,9 +1,10 @@
-//! Our recipes beside those of others: `tests/interop/fleet`.
+//! Our client among others: recipes beside those of others (`tests/interop/fleet`), and TLS with
+//! Apache ZooKeeper (`tests/interop/tls`).
 
 use super::Subject;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
-use super::server::with_server;
+use super::server::{REFERENCE_CLASSPATH, with_server};
 use super::tally;
 use super::tools;
 
@@ -17,7 +18,8 @@ pub(crate) fn kazoo(subject: Subject) -> Outcome {
     let python = target().join("interop/venv/bin/python");
     let member = root().join(FOLDER).join("member.py");
     let command = [python, member].map(|path| path.display().to_string());
-    build().and_then(|| with_server(subject, |server| run(&server.address, "kazoo", &command)))
+    build("fleet")
+        .and_then(|| with_server(subject, |server| run(&server.address, "kazoo", &command)))
 }
 
 /// Members in Java beside ours.
@@ -35,13 +37,26 @@ pub(crate) fn curator(subject: Subject) -> Outcome {
         .run_check();
     let command = ["java", "-cp", &classpath, "Member"].map(str::to_owned);
     compiled
-        .and_then(build)
+        .and_then(|| build("fleet"))
         .and_then(|| with_server(subject, |server| run(&server.address, "curator", &command)))
 }
 
-fn build() -> Outcome {
+/// The client's TLS against Apache ZooKeeper's, whatever the subject: ours has none yet.
+pub(crate) fn tls() -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::JAVA, tools::ZOOKEEPER]) {
+        return missing;
+    }
+    let folder = target().join("interop/tls").display().to_string();
+    build("secure").and_then(|| {
+        Run::new(target().join("debug/examples/secure"))
+            .args(&[folder.as_str(), REFERENCE_CLASSPATH])
+            .run_tests(tally::of_plain)
+    })
+}
+
+fn build(example: &str) -> Outcome {
     // The whole workspace's features, as the server is built.
-    cargo(&["build", "--workspace", "--example", "fleet"]).run_check()
+    cargo(&["build", "--workspace", "--example", example]).run_check()
 }
 
 fn run(address: &str, kind: &str, command: &[String]) -> Outcome {

@@ -35,6 +35,7 @@ usage: cargo xtask <task>
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
+  tls           the client's TLS against Apache ZooKeeper's
   kazoo         the Python client's own test suite; further arguments go to pytest
 
   --reference   run a foreign suite against Apache ZooKeeper itself
@@ -102,6 +103,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "go",
                 "curator",
                 "fleet",
+                "tls",
                 "kazoo",
             ] {
                 run(task, arguments, report);
@@ -122,6 +124,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("mixed fleet with kazoo", || fleet::kazoo(subject));
             report.step("mixed fleet with Curator", || fleet::curator(subject));
         }
+        "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, &arguments.rest)
         }),
