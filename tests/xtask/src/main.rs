@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod c;
+mod fleet;
 mod foreign;
 mod legacy;
 mod npm;
@@ -44,6 +45,8 @@ usage: cargo xtask <task>
   node          a session of node-zookeeper-client
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
+  fleet         our recipes and kazoo's, then Curator's, on the same paths
+  tls           the client's TLS against Apache ZooKeeper's
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -119,6 +122,8 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "node",
                 "go",
                 "curator",
+                "fleet",
+                "tls",
                 "kazoo",
                 "python",
                 "kazoo-facade",
@@ -150,6 +155,11 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),
         "curator" => report.step("Apache Curator", || foreign::curator(subject)),
+        "fleet" => {
+            report.step("mixed fleet with kazoo", || fleet::kazoo(subject));
+            report.step("mixed fleet with Curator", || fleet::curator(subject));
+        }
+        "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
