@@ -56,7 +56,7 @@ pub(crate) fn library() -> Outcome {
     if let Err(error) = std::fs::create_dir_all(&folder) {
         return Outcome::failed(&format!("{}: {error}", folder.display()));
     }
-    install(&prefix, &target())
+    install(&prefix, &target().join("debug"))
         .and_then(|| with_pkg_config(&folder, &prefix))
         .and_then(|| with_cmake(&folder, &prefix))
         .and_then(|| under_valgrind(&folder, &prefix))
