@@ -32,11 +32,12 @@ const STRICT: [&str; 6] = [
 ];
 
 /// Errors and lost memory fail it; what the process keeps until its end does not.
-const VALGRIND: [&str; 5] = [
+const VALGRIND: [&str; 6] = [
     "--quiet",
     "--error-exitcode=9",
     "--leak-check=full",
     "--errors-for-leak-kinds=definite",
+    "--show-leak-kinds=definite",
     "--fair-sched=yes",
 ];
 
