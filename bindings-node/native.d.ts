@@ -55,6 +55,22 @@ export declare class NativeClient {
   reconfig(id: number, joining: string | undefined | null, leaving: string | undefined | null, members: string | undefined | null, config: bigint): void
   getEphemerals(id: number, prefix: string): void
   getAllChildrenNumber(id: number, path: string): void
+  /** Answers who contends, in their order. Kinds as in `acquire`. */
+  contenders(id: number, kind: number, path: string, count: number): void
+  /** Sets a barrier up; answers whether it was not there. */
+  barrierSet(id: number, path: string): void
+  /** Takes a barrier away; answers whether it was there. */
+  barrierRemove(id: number, path: string): void
+  /** Answers when there is no barrier. */
+  barrierWait(id: number, path: string): void
+  /** Answers a counter's value. Encodings: 0 decimal, 1 of 32 bits, 2 of 64. */
+  counterGet(id: number, path: string, encoding: number): void
+  /** Adds, and answers the value after that. */
+  counterAdd(id: number, path: string, encoding: number, delta: bigint): void
+  /** Sets the value. */
+  counterSet(id: number, path: string, encoding: number, value: bigint): void
+  /** Sets `value` if it is `expected`, and answers the value before. */
+  counterCompareAndSet(id: number, path: string, encoding: number, expected: bigint, value: bigint): void
 }
 
 /** How a client connects. Everything has been given its default. */
@@ -69,6 +85,7 @@ export interface NativeClientOptions {
   /** Of a session to attach to; together with its password. */
   sessionId?: bigint
   sessionPassword?: Uint8Array
+  tls?: NativeTls
 }
 
 /** A code of ZooKeeper. */
@@ -107,6 +124,26 @@ export declare class NativeEnsemble {
   healAll(): void
   /** Ends all servers and answers then; a second time at once. */
   shutdown(id: number): void
+}
+
+/** A place for something that is to be acquired. Empty until then. */
+export declare class NativeHolding {
+  constructor(port: NativePort)
+  /**
+   * Kinds: 0 lock, 1 and 2 the read and the write half of a lock, 3 semaphore, 4 election,
+   * 5 group, 6 double barrier. Answers whether it was acquired: with `try_only` it may not be.
+   */
+  acquire(id: number, client: NativeClient, kind: number, path: string, options: NativeRecipeOptions, tryOnly: boolean): void
+  /** The fencing token; 0 before it is acquired. */
+  token(): bigint
+  /** Its znode; empty before it is acquired. */
+  path(): string
+  /** Whether it is certainly held. */
+  isHeld(): boolean
+  /** Answers, once it is lost, why. */
+  lost(id: number): void
+  /** Gives it back, or leaves, and answers when that is done; a second time at once. */
+  release(id: number): void
 }
 
 /** Connections to servers of this process that never leave it. */
@@ -173,8 +210,77 @@ export declare class NativePort {
    * again.
    */
   drain(): Buffer | null
-  /** Gives up the task of a request that is no longer waited for, if it has one. */
-  cancel(id: number): void
+  /**
+   * Gives up the task of a request that is no longer waited for. False if it has none, or if
+   * its answer is on the way already.
+   */
+  cancel(id: number): boolean
+}
+
+/** A queue at a path. */
+export declare class NativeQueue {
+  constructor(client: NativeClient, path: string)
+  put(id: number, data: Uint8Array, priority: number): void
+  /** Answers the first entry, as soon as there is one, and takes it out. */
+  take(id: number): void
+  /** Answers the first entry and takes it out; null if there is none. */
+  tryTake(id: number): void
+  /** Answers how many entries are in it. */
+  len(id: number): void
+}
+
+/** How a contender looks to others. */
+export interface NativeRecipeOptions {
+  identifier: Uint8Array
+  acl: Array<NativeAcl>
+  /** 0 kazoo's, 1 Curator's, 2 Curator's with the names of its latch. */
+  layout: number
+  /** Leases of a semaphore, members of a double barrier; else of no meaning. */
+  count: number
+}
+
+/** Whom to trust and who to be, PEM. */
+export interface NativeTls {
+  /** Left out: whom the operating system trusts. */
+  ca?: Uint8Array
+  /** Together with its key. */
+  cert?: Uint8Array
+  key?: Uint8Array
+  /**
+   * What a server's certificate must show: 0 a trusted chain and its name, 1 a trusted chain,
+   * 2 nothing.
+   */
+  verify: number
+}
+
+/** A tree, followed from the start on until it is closed. */
+export declare class NativeTreeCache {
+  constructor(client: NativeClient)
+  /** Answers when everything has been read once. */
+  start(id: number, client: NativeClient, path: string): void
+  /** A znode, as a record without a reader: data and `Stat`, or missing. */
+  get(path: string): Buffer
+  /** Names of a znode's children, in order. */
+  children(path: string): Array<string>
+  /** Znodes in it. */
+  size(): number
+  /** Answers the next change; fails when it has ended. */
+  changed(id: number): void
+  /** Follows no more. */
+  close(): void
+}
+
+/** A znode, followed from the start on until it is closed. */
+export declare class NativeZnodeCache {
+  constructor(client: NativeClient)
+  /** Answers when it has been read once. */
+  start(id: number, client: NativeClient, path: string): void
+  /** What is known now, as a record without a reader: data and `Stat`, or missing. */
+  current(): Buffer
+  /** Answers when something else is known than at the last time; fails when it has ended. */
+  changed(id: number): void
+  /** Follows no more. */
+  close(): void
 }
 
 /** Every code there is; a test compares the list with that of `ts/error.ts`. */

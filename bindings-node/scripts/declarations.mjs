@@ -16,12 +16,12 @@ function indent(text) {
   return lines.map((line) => (line === "" ? "" : `  ${line.startsWith("*") ? " " : ""}${line}\n`)).join("");
 }
 
-function declaration({ kind, name, def, doc, members }) {
+function declaration({ kind, name, def, doc }) {
   switch (kind) {
     case "interface":
       return `${doc}export interface ${name} {\n${indent(def)}}\n`;
     case "struct":
-      return `${doc}export declare class ${name} {\n${indent(members)}}\n`;
+      return `${doc}export declare class ${name} {\n${indent((members.get(name) ?? []).join("\n"))}}\n`;
     case "fn":
       return `${doc}export declare ${def}\n`;
     default:
@@ -30,12 +30,14 @@ function declaration({ kind, name, def, doc, members }) {
 }
 
 const items = new Map();
+/** Methods of classes: written apart from the class, and in as many pieces as there are. */
+const members = new Map();
 for (const line of readFileSync(source, "utf8").split("\n").filter((line) => line !== "")) {
   const { kind, name, def, js_doc: doc } = JSON.parse(line);
   if (kind === "impl") {
-    items.get(name).members = def;
+    members.set(name, [...(members.get(name) ?? []), def]);
   } else {
-    items.set(name, { kind, name, def, doc, members: "" });
+    items.set(name, { kind, name, def, doc });
   }
 }
 const sorted = [...items.values()].sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use zoowarden::client::{Acl, Answer, Code, Error, Id, Outcome, Stat, State, WatchEvent};
+use zoowarden::recipes::{Contender, Entry, TreeChange, Znode};
 
 use crate::watch::Ear;
 
@@ -49,6 +50,20 @@ pub(crate) enum Value {
     Data(Bytes, Stat),
     /// A count.
     Number(f64),
+    /// A number of 64 bits.
+    Integer(i64),
+    /// Yes or no.
+    Flag(bool),
+    /// A word.
+    Text(String),
+    /// What was looked for is not there.
+    Nothing,
+    /// Who stands in line.
+    Contenders(Vec<Contender>),
+    /// What was taken out of a queue, if there was something.
+    Entry(Option<Entry>),
+    /// What happened to a tree.
+    Change(TreeChange),
 }
 
 /// Why a request failed.
@@ -108,6 +123,11 @@ pub(crate) fn encode(items: Vec<Item>) -> Vec<u8> {
     batch.0
 }
 
+/// One value for who reads it at once.
+pub(crate) fn single(value: Value) -> Vec<u8> {
+    encode(vec![Item::Answer(0, Ok(value))])
+}
+
 struct Batch(Vec<u8>);
 
 impl Batch {
@@ -159,7 +179,70 @@ impl Batch {
                 self.u8(17);
                 self.f64(number);
             }
+            Value::Integer(value) => {
+                self.u8(12);
+                self.i64(value);
+            }
+            Value::Flag(value) => {
+                self.u8(15);
+                self.u8(u8::from(value));
+            }
+            Value::Text(text) => {
+                self.u8(2);
+                self.text(&text);
+            }
+            Value::Nothing | Value::Entry(None) => self.u8(14),
+            Value::Contenders(contenders) => {
+                self.u8(16);
+                self.list(&contenders, Batch::contender);
+            }
+            Value::Entry(Some(entry)) => {
+                self.u8(13);
+                self.bytes(Some(&entry.data));
+                self.u32(entry.priority.into());
+                self.text(&entry.name);
+            }
+            Value::Change(change) => {
+                self.u8(18);
+                self.change(&change);
+            }
         }
+    }
+
+    fn contender(&mut self, contender: &Contender) {
+        self.text(&contender.name);
+        self.bytes(Some(&contender.identifier));
+        self.i64(contender.token.0);
+    }
+
+    fn change(&mut self, change: &TreeChange) {
+        match change {
+            TreeChange::Added(path, znode) => {
+                self.u8(0);
+                self.text(path);
+                self.znode(znode);
+            }
+            TreeChange::Updated(path, znode) => {
+                self.u8(1);
+                self.text(path);
+                self.znode(znode);
+            }
+            TreeChange::Removed(path) => {
+                self.u8(2);
+                self.text(path);
+            }
+            TreeChange::Missed(count) => {
+                self.u8(3);
+                self.f64(*count as f64);
+            }
+            // Its error is the answer instead.
+            TreeChange::Ended(_) => self.u8(4),
+        }
+    }
+
+    fn znode(&mut self, znode: &Znode) {
+        self.stat(&znode.stat);
+        self.bytes(Some(&znode.data));
     }
 
     fn answer(&mut self, answer: Answer) {

@@ -10,11 +10,14 @@
 //! so threads of Node (workers) do not know of each other.
 
 mod batch;
+mod cache;
 mod client;
 mod codes;
+mod holding;
 mod node;
 mod options;
 mod port;
+mod recipes;
 mod testing;
 mod watch;
 

@@ -186,12 +186,12 @@ pub(crate) fn failed(error: impl std::fmt::Display) -> Failure {
     }
 }
 
-/// What a server that is not there answers.
+/// What something answers that is not there any more.
 pub(crate) fn gone() -> Failure {
     Failure {
         code: Code::Closing,
         nothing_changed: true,
-        ..failed("the server has been closed")
+        ..failed("it has been closed")
     }
 }
 

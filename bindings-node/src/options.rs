@@ -3,7 +3,8 @@
 use napi::bindgen_prelude::{BigInt, Uint8Array};
 use napi_derive::napi;
 use zoowarden::client::{
-    Acl, ClientConfig, ConnectStringError, Id, OnExpiry, PASSWORD_BYTES, SessionId,
+    Acl, ClientConfig, ConnectStringError, Id, OnExpiry, PASSWORD_BYTES, SessionId, TlsConfig,
+    TlsIdentity, TlsOptions, TlsVerify,
 };
 
 /// How a client connects. Everything has been given its default.
@@ -19,6 +20,20 @@ pub struct NativeClientOptions {
     /// Of a session to attach to; together with its password.
     pub session_id: Option<BigInt>,
     pub session_password: Option<Uint8Array>,
+    pub tls: Option<NativeTls>,
+}
+
+/// Whom to trust and who to be, PEM.
+#[napi(object)]
+pub struct NativeTls {
+    /// Left out: whom the operating system trusts.
+    pub ca: Option<Uint8Array>,
+    /// Together with its key.
+    pub cert: Option<Uint8Array>,
+    pub key: Option<Uint8Array>,
+    /// What a server's certificate must show: 0 a trusted chain and its name, 1 a trusted chain,
+    /// 2 nothing.
+    pub verify: u32,
 }
 
 /// A credential.
@@ -59,8 +74,31 @@ impl NativeClientOptions {
                 OnExpiry::End
             },
             auth: auth.map(|a| (a.scheme.clone(), a.auth.to_vec())).collect(),
+            tls: self.tls.map(NativeTls::into_config).transpose()?,
             ..ClientConfig::new(hosts)
         })
+    }
+}
+
+impl NativeTls {
+    fn into_config(self) -> napi::Result<TlsConfig> {
+        let identity = match (self.cert, self.key) {
+            (Some(certificates), Some(key)) => Some(TlsIdentity {
+                certificates_pem: certificates.to_vec(),
+                key_pem: key.to_vec(),
+            }),
+            _ => None,
+        };
+        let options = TlsOptions {
+            roots_pem: self.ca.map(|ca| ca.to_vec()),
+            identity,
+            verify: match self.verify {
+                0 => TlsVerify::ChainAndName,
+                1 => TlsVerify::ChainOnly,
+                _ => TlsVerify::Nothing,
+            },
+        };
+        TlsConfig::new(options).map_err(|error| invalid(error.to_string()))
     }
 }
 

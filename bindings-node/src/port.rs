@@ -20,7 +20,7 @@ use napi_derive::napi;
 use tokio::task::AbortHandle;
 use zoowarden::bridge::{self, Bridge};
 
-use crate::batch::{self, Answered, Failure, Item};
+use crate::batch::{self, Answered, Failure, Item, Value};
 
 /// Most records handed over at once; other work of the event loop gets its turn in between.
 const DRAIN_MAX: usize = 2048;
@@ -50,16 +50,36 @@ impl Queue {
     pub(crate) fn spawn<W, T, E>(self: &Arc<Self>, id: u32, work: W)
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
-        T: Into<batch::Value>,
+        T: Into<Value> + Send + 'static,
+        E: Into<Failure>,
+    {
+        self.spawn_or(id, work, T::into, drop);
+    }
+
+    /// The same; what `work` comes to when it has been cancelled just before is not lost: `undo`
+    /// gets it.
+    pub(crate) fn spawn_or<W, T, E>(
+        self: &Arc<Self>,
+        id: u32,
+        work: W,
+        value: impl FnOnce(T) -> Value + Send + 'static,
+        undo: impl FnOnce(T) + Send + 'static,
+    ) where
+        W: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
         E: Into<Failure>,
     {
         let queue = Arc::clone(self);
         // Held while the task is entered, so that a quick one does not leave before.
         let mut tasks = self.tasks();
         let task = bridge::runtime().spawn(async move {
-            let answered = work.await.map(Into::into).map_err(Into::into);
-            queue.tasks().remove(&id);
-            queue.answer(id, answered);
+            let outcome = work.await;
+            let is_wanted = queue.tasks().remove(&id).is_some();
+            match outcome {
+                Ok(outcome) if !is_wanted => undo(outcome),
+                Err(_) if !is_wanted => {}
+                outcome => queue.answer(id, outcome.map(value).map_err(Into::into)),
+            }
         });
         tasks.insert(id, task.abort_handle());
     }
@@ -106,11 +126,19 @@ impl NativePort {
         (!items.is_empty()).then(|| batch::encode(items).into())
     }
 
-    /// Gives up the task of a request that is no longer waited for, if it has one.
+    /// Gives up the task of a request that is no longer waited for. False if it has none, or if
+    /// its answer is on the way already.
     #[napi]
-    pub fn cancel(&self, id: u32) {
-        if let Some(task) = self.queue.tasks().remove(&id) {
-            task.abort();
-        }
+    pub fn cancel(&self, id: u32) -> bool {
+        let task = self.queue.tasks().remove(&id);
+        task.inspect(AbortHandle::abort).is_some()
+    }
+}
+
+/// The thread of Node ends: nobody waits for its tasks any more, and what they hold must go.
+impl Drop for NativePort {
+    fn drop(&mut self) {
+        let tasks = std::mem::take(&mut *self.queue.tasks());
+        tasks.values().for_each(AbortHandle::abort);
     }
 }

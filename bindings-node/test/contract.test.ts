@@ -26,7 +26,10 @@ import { ROOT, until, within } from "./harness.js";
 type Json = Record<string, any>;
 
 const CONTRACT = JSON.parse(
-  readFileSync(join(ROOT, "../tests/bindings/contract.json"), "utf8"),
+  readFileSync(
+    process.env["ZOOWARDEN_CONTRACT"] ?? join(ROOT, "../tests/bindings/contract.json"),
+    "utf8",
+  ),
 ) as { scenarios: { name: string; steps: Json[] }[] };
 
 const OTHER_HOSTS = process.env["ZOOWARDEN_CONTRACT_HOSTS"];

@@ -6,6 +6,8 @@
  */
 
 import { Failure } from "./error.js";
+import type { TreeChange } from "./recipes/cache.js";
+import type { Contender } from "./recipes/holding.js";
 import type { Acl, Id, Stat, State, WatchEvent } from "./values.js";
 
 const NULL_LENGTH = 0xffff_ffff;
@@ -41,6 +43,17 @@ export type Outcome =
   | { readonly type: "deleted" }
   | { readonly type: "set"; readonly stat: Stat }
   | { readonly type: "checked" };
+
+/** Reads what is handed over at once, outside of any batch. */
+export function readValue(buffer: Buffer): unknown {
+  let value: unknown;
+  const ignore = (): void => {};
+  const reply = (_: number, answer: unknown): void => {
+    value = answer;
+  };
+  new Batch(buffer).deliver({ reply, event: ignore, ended: ignore, state: ignore });
+  return value;
+}
 
 /** Reads one batch from its beginning to its end. */
 export class Batch {
@@ -115,15 +128,21 @@ export class Batch {
       case 12:
         return this.#i64();
       case 13:
-        return this.#bytes();
+        return { data: this.#bytes(), priority: this.#u32(), name: this.#text() };
       case 14:
         return null;
       case 15:
         return this.#u8() === 1;
       case 16:
-        return this.#list(() => ({ path: this.#text(), data: this.#bytes(), stat: this.#stat() }));
+        return this.#list<Contender>(() => ({
+          name: this.#text(),
+          identifier: this.#bytes(),
+          token: this.#i64(),
+        }));
       case 17:
         return this.#f64();
+      case 18:
+        return this.#change();
       default:
         throw new Error(`zoowarden.node does not match this package: record ${kind}`);
     }
@@ -151,6 +170,22 @@ export class Batch {
 
   #state(): State {
     return STATES[this.#u8()] ?? "closed";
+  }
+
+  #change(): TreeChange {
+    const kind = this.#u8();
+    switch (kind) {
+      case 0:
+      case 1: {
+        const path = this.#text();
+        const stat = this.#stat();
+        return { type: kind === 0 ? "added" : "updated", path, znode: { data: this.#bytes(), stat } };
+      }
+      case 2:
+        return { type: "removed", path: this.#text() };
+      default:
+        return { type: "missed", count: this.#f64() };
+    }
   }
 
   #outcomes(): Outcome[] {

@@ -2,7 +2,7 @@
 
 import { EventEmitter } from "node:events";
 import { addon } from "./addon.js";
-import type { NativeClient, NativeClientOptions, NativeNet } from "../native";
+import type { NativeClient, NativeClientOptions, NativeNet, NativeTls } from "../native";
 import {
   checkAcl,
   checkCount,
@@ -52,6 +52,23 @@ export interface ClientOptions {
   readonly onExpiry?: "renew" | "end" | undefined;
   /** Identities, given to every connection: `{ scheme: "digest", auth: "user:password" }`. */
   readonly auth?: readonly { readonly scheme: string; readonly auth: Data }[] | undefined;
+  /** Speaks TLS to all servers: `{}` trusts whom the operating system trusts. */
+  readonly tls?: TlsOptions | undefined;
+}
+
+/** PEM texts. */
+export interface TlsOptions {
+  /** Authorities to trust, instead of those that the operating system trusts. */
+  readonly ca?: Data | undefined;
+  /** Certificate chain of this client, if the servers ask for one; together with {@link key}. */
+  readonly cert?: Data | undefined;
+  /** Private key of this client. */
+  readonly key?: Data | undefined;
+  /**
+   * What a server must show: a trusted chain and its name (the default), a trusted chain, or
+   * nothing, which is for tests only.
+   */
+  readonly verify?: "chainAndName" | "chainOnly" | "nothing" | undefined;
 }
 
 /** Events of a client. `state` comes with every change; the others when it changes to theirs. */
@@ -163,7 +180,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     checkCall(options);
     const id = port.nextId();
     this.#native.connected(id);
-    const reply = await port.answer(id, options);
+    const reply = await port.answer(id, options, "task");
     if (reply instanceof Failure && reply.details.code === "OPERATION_TIMEOUT") {
       const message = `not connected to ${this.#hosts} within ${options?.timeout} ms`;
       unwrap(new Failure(message, { ...reply.details, nothingChanged: true }));
@@ -200,7 +217,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       options?.ttl ?? 0,
       options?.parents ?? false,
     );
-    return unwrap(await port.answer(id, options)) as Created;
+    const kind = options?.parents === true ? "task" : "request";
+    return unwrap(await port.answer(id, options, kind)) as Created;
   }
 
   async get(path: string, options?: ReadOptions): Promise<DataAndStat> {
@@ -268,7 +286,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     checkCall(options);
     const id = port.nextId();
     this.#native.deleteRecursive(id, checkText(path, "path"));
-    return unwrap(await port.answer(id, options)) as number;
+    return unwrap(await port.answer(id, options, "task")) as number;
   }
 
   /** Creates a path of persistent znodes; those that exist are left as they are. */
@@ -276,7 +294,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     checkCall(options);
     const id = port.nextId();
     this.#native.mkdirp(id, checkText(path, "path"));
-    unwrap(await port.answer(id, options));
+    unwrap(await port.answer(id, options, "task"));
   }
 
   async getAcl(path: string, options?: CallOptions): Promise<AclAndStat> {
@@ -341,7 +359,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     checkCall(options);
     const id = port.nextId();
     this.#native.getConfig(id);
-    return unwrap(await port.answer(id, options)) as DataAndStat;
+    return unwrap(await port.answer(id, options, "task")) as DataAndStat;
   }
 
   /** Changes the ensemble's members; answers the new configuration. */
@@ -439,7 +457,7 @@ function nativeOptions(options: ClientOptions): NativeClientOptions {
   if (options === null || typeof options !== "object") {
     throw new TypeError(`options must be an object, not ${describe(options)}`);
   }
-  const { session, onExpiry } = options;
+  const { session, tls, onExpiry } = options;
   if (onExpiry !== undefined && onExpiry !== "renew" && onExpiry !== "end") {
     throw new TypeError(`options.onExpiry must be "renew" or "end", not ${describe(onExpiry)}`);
   }
@@ -459,6 +477,30 @@ function nativeOptions(options: ClientOptions): NativeClientOptions {
   if (session !== undefined) {
     native.sessionId = session.id;
     native.sessionPassword = session.password;
+  }
+  if (tls !== undefined) {
+    native.tls = nativeTls(tls);
+  }
+  return native;
+}
+
+const VERIFY = { chainAndName: 0, chainOnly: 1, nothing: 2 } as const;
+
+function nativeTls({ ca, cert, key, verify }: TlsOptions): NativeTls {
+  const code = VERIFY[verify ?? "chainAndName"];
+  if (code === undefined) {
+    throw new TypeError(`options.tls.verify must be a kind of check, not ${describe(verify)}`);
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TypeError("options.tls.cert and options.tls.key go together");
+  }
+  const native: NativeTls = { verify: code };
+  if (ca !== undefined) {
+    native.ca = checkData(ca);
+  }
+  if (cert !== undefined) {
+    native.cert = checkData(cert);
+    native.key = checkData(key);
   }
   return native;
 }

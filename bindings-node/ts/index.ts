@@ -1,11 +1,12 @@
 /** The public names of the package. */
 
 export { connect, Client } from "./client.js";
-export type { ClientEvents, ClientOptions, ReconfigOptions } from "./client.js";
+export type { ClientEvents, ClientOptions, ReconfigOptions, TlsOptions } from "./client.js";
 export { ERROR_CODES, ZkError } from "./error.js";
 export type { ZkErrorCode, ZkErrorDetails } from "./error.js";
 export { Node } from "./node.js";
 export type { NodeOptions } from "./node.js";
+export * from "./recipes/index.js";
 export { Transaction } from "./transaction.js";
 export type { Operation } from "./transaction.js";
 export type { Outcome } from "./batch.js";

@@ -54,7 +54,7 @@ export class Node implements AsyncDisposable {
     const node = new Node();
     const id = port.nextId();
     node.#native.start(id, nativeNodeOptions(options));
-    unwrap(await port.answer(id, options));
+    unwrap(await port.answer(id, options, "task"));
     return node.ref();
   }
 
@@ -73,7 +73,7 @@ export class Node implements AsyncDisposable {
     checkCall(options);
     const id = port.nextId();
     this.#native.ready(id);
-    unwrap(await port.answer(id, options));
+    unwrap(await port.answer(id, options, "task"));
   }
 
   /** A client of this server whose connection does not leave the process. */
@@ -86,7 +86,7 @@ export class Node implements AsyncDisposable {
     checkCall(options);
     const id = port.nextId();
     this.#native.expireSession(id, sessionId(session));
-    unwrap(await port.answer(id, options));
+    unwrap(await port.answer(id, options, "task"));
   }
 
   /** Lets this server hold the process, as it does from its start. */

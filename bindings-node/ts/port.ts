@@ -38,6 +38,7 @@ export interface StateReceiver {
 class Port implements Receiver {
   readonly native: NativePort;
   readonly #replies = new Map<number, Settle>();
+  readonly #listeners = new Map<number, Settle>();
   readonly #watches = new Map<number, WatchReceiver>();
   readonly #clients = new Map<number, StateReceiver>();
   readonly #keeper = setInterval(() => {}, KEEPER_MS).unref();
@@ -56,6 +57,7 @@ class Port implements Receiver {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
     } while (
       this.#replies.has(this.#lastId) ||
+      this.#listeners.has(this.#lastId) ||
       this.#watches.has(this.#lastId) ||
       this.#clients.has(this.#lastId)
     );
@@ -65,14 +67,27 @@ class Port implements Receiver {
   /**
    * Waits for the answer of a request that has just been submitted. Never rejects: what went wrong
    * comes as a `Failure` or `Aborted`, for `unwrap`.
+   *
+   * A request is given up without more ado: what it does it does. A task, which the native side
+   * carries out in several steps, is undone if it is given up; so once its answer is on the way it
+   * cannot be.
    */
-  answer(id: number, options: CallOptions | undefined): Promise<unknown> {
+  answer(
+    id: number,
+    options: CallOptions | undefined,
+    kind: "request" | "task" = "request",
+  ): Promise<unknown> {
     return new Promise((resolve) => {
       const bounded =
         options !== undefined && (options.signal !== undefined || options.timeout !== undefined);
-      this.#replies.set(id, bounded ? this.#bound(id, resolve, options) : resolve);
+      this.#replies.set(id, bounded ? this.#bound(id, resolve, options, kind) : resolve);
       this.hold();
     });
+  }
+
+  /** Calls back with an answer that nobody waits for: it does not hold the process. */
+  listen(id: number, callback: (reply: unknown) => void): void {
+    this.#listeners.set(id, callback);
   }
 
   /** Holds the process until released as often. */
@@ -109,7 +124,7 @@ class Port implements Receiver {
   /** How much is registered here: of tests that look for leaks. */
   counts(): { replies: number; watches: number; clients: number; holds: number } {
     return {
-      replies: this.#replies.size,
+      replies: this.#replies.size + this.#listeners.size,
       watches: this.#watches.size,
       clients: this.#clients.size,
       holds: this.#holds,
@@ -122,6 +137,12 @@ class Port implements Receiver {
       this.#replies.delete(id);
       settle(value);
       this.release();
+      return;
+    }
+    const listener = this.#listeners.get(id);
+    if (listener !== undefined) {
+      this.#listeners.delete(id);
+      callSafely(() => listener(value));
     }
   }
 
@@ -147,11 +168,12 @@ class Port implements Receiver {
   }
 
   /** Wraps `resolve` so that a signal or a timer may come first. */
-  #bound(id: number, resolve: Settle, options: CallOptions): Settle {
+  #bound(id: number, resolve: Settle, options: CallOptions, kind: "request" | "task"): Settle {
     const { signal, timeout } = options;
     const giveUp = (outcome: unknown): void => {
-      this.native.cancel(id);
-      this.reply(id, outcome);
+      if (kind === "request" || this.native.cancel(id)) {
+        this.reply(id, outcome);
+      }
     };
     const stopListening =
       signal === undefined

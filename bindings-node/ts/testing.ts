@@ -44,7 +44,7 @@ export class Ensemble implements AsyncDisposable {
     const id = port.nextId();
     const count = checkCount(servers, "servers", 1);
     ensemble.#native.start(id, count, nativeNodeOptions(options));
-    unwrap(await port.answer(id, options));
+    unwrap(await port.answer(id, options, "task"));
     return ensemble;
   }
 
@@ -121,6 +121,6 @@ export class Ensemble implements AsyncDisposable {
     checkCall(options);
     const id = port.nextId();
     start(id);
-    return unwrap(await port.answer(id, options));
+    return unwrap(await port.answer(id, options, "task"));
   }
 }

@@ -179,7 +179,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
   }
 }
 
-/** A watch set by a read: tells its listener one event, then is over. */
+/** A watch set by a read: tells its listener one event, then is over. @internal */
 export class OneShot implements WatchReceiver {
   readonly id = port.nextId();
   readonly #native: NativeClient;

@@ -140,7 +140,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         }),
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
         "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
-        "npm" => report.step("npm package", || npm::npm(&arguments.rest)),
+        "npm" => report.step("the npm package", || npm::suite(&arguments.rest)),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
         "legacy" => report.step("drop-in libzookeeper_mt", || {
             legacy::legacy(subject, arguments.record)
@@ -172,7 +172,10 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             package::installed,
         ),
         "package" => report.step("packages", package::package),
-        "contract" => report.step("the bindings' contract, with Apache ZooKeeper", contract),
+        "contract" => {
+            report.step("the bindings' contract, with Apache ZooKeeper", contract);
+            report.step("the same by the npm package", npm::contract);
+        }
         _ => return false,
     }
     true

@@ -131,7 +131,7 @@ fn wheel(build: Build) -> Outcome {
 }
 
 fn tarball(build: Build) -> Outcome {
-    npm::put_together(build).and_then(|| {
+    npm::compiled(build).and_then(|| {
         Run::new("npm")
             .folder(&npm::package())
             .args(&["pack", "--silent", "--pack-destination"])
