@@ -39,7 +39,10 @@ impl<T> Running<T> {
 }
 
 fn stopped() -> Failure {
-    Failure::Named("ClientClosedError", "the server has been shut down".to_owned())
+    Failure::Named(
+        "ClientClosedError",
+        "the server has been shut down".to_owned(),
+    )
 }
 
 fn not_started(error: impl std::fmt::Display) -> Failure {
@@ -76,7 +79,10 @@ impl Node {
             Some(text) => NodeConfig::from_zoo_cfg(text, my_id).map_err(not_started)?,
             None => NodeConfig {
                 storage: data_dir.map_or(Storage::Memory, Storage::Durable),
-                client_address: client_address.map(socket_address).transpose()?.map(Into::into),
+                client_address: client_address
+                    .map(socket_address)
+                    .transpose()?
+                    .map(Into::into),
                 tick_ms,
                 session_timeout_ms_min: timeout_ms_min,
                 session_timeout_ms_max: timeout_ms_max,
@@ -84,9 +90,13 @@ impl Node {
             },
         };
         launch(py, to, None, async move {
-            let node = zoowarden::node::Node::start(config).await.map_err(not_started)?;
+            let node = zoowarden::node::Node::start(config)
+                .await
+                .map_err(not_started)?;
             let node = Self(Running::new(node));
-            Ok(Value::Build(Box::new(move |py| Py::new(py, node)?.into_py_any(py))))
+            Ok(Value::Build(Box::new(move |py| {
+                Py::new(py, node)?.into_py_any(py)
+            })))
         })
     }
 
@@ -124,7 +134,9 @@ impl Node {
     ) -> PyResult<Py<PyAny>> {
         let node = self.0.get()?;
         launch(py, to, None, async move {
-            node.expire_session(SessionId(session)).await.map_err(refused)?;
+            node.expire_session(SessionId(session))
+                .await
+                .map_err(refused)?;
             Ok(Value::Nothing)
         })
     }
@@ -159,12 +171,7 @@ type TwoServers = fn(&zoowarden::testing::Ensemble, u8, u8) -> Result<(), Testin
 #[pymethods]
 impl Ensemble {
     #[staticmethod]
-    fn start(
-        py: Python<'_>,
-        to: Option<To<'_>>,
-        servers: u8,
-        tick_ms: u32,
-    ) -> PyResult<Py<PyAny>> {
+    fn start(py: Python<'_>, to: Option<To<'_>>, servers: u8, tick_ms: u32) -> PyResult<Py<PyAny>> {
         let settings = NodeConfig {
             tick_ms,
             ..NodeConfig::default()
@@ -172,7 +179,9 @@ impl Ensemble {
         launch(py, to, None, async move {
             let started = zoowarden::testing::Ensemble::start_with(servers, settings).await;
             let ensemble = Self(Running::new(started.map_err(not_started)?));
-            Ok(Value::Build(Box::new(move |py| Py::new(py, ensemble)?.into_py_any(py))))
+            Ok(Value::Build(Box::new(move |py| {
+                Py::new(py, ensemble)?.into_py_any(py)
+            })))
         })
     }
 
@@ -232,7 +241,10 @@ impl Ensemble {
     ) -> PyResult<Py<PyAny>> {
         let ensemble = self.0.get()?;
         launch(py, to, None, async move {
-            ensemble.expire_session(SessionId(session)).await.map_err(refused)?;
+            ensemble
+                .expire_session(SessionId(session))
+                .await
+                .map_err(refused)?;
             Ok(Value::Nothing)
         })
     }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
+use zoowarden::Error;
 use zoowarden::client::{Answer, ReadAnswer};
 use zoowarden::proto::{Acl, Code, MultiOutcome, Stat};
-use zoowarden::Error;
 
 use crate::failure::Failure;
 use crate::port::{Delivery, Shared};
@@ -94,7 +94,9 @@ fn with_stat(py: Python<'_>, first: Py<PyAny>, stat: Stat) -> PyResult<Py<PyAny>
 fn of_data(py: Python<'_>, data: Option<Bytes>, keep_null: bool) -> Py<PyAny> {
     match data {
         None if keep_null => py.None(),
-        data => PyBytes::new(py, &data.unwrap_or_default()).into_any().unbind(),
+        data => PyBytes::new(py, &data.unwrap_or_default())
+            .into_any()
+            .unbind(),
     }
 }
 

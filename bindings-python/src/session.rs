@@ -77,7 +77,10 @@ impl Session {
     #[new]
     #[pyo3(signature = (port, on_state, hosts, *, session_timeout_ms, limit_ms, read_only, shuffle,
         renew, keep_null, auth, session, tls, node))]
-    #[allow(clippy::too_many_arguments, reason = "one for each option of the configuration")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one for each option of the configuration"
+    )]
     fn new(
         port: &Bound<'_, Port>,
         on_state: Py<PyAny>,
@@ -99,7 +102,11 @@ impl Session {
         config.shuffle = shuffle;
         config.auth = auth;
         config.session = session.map(|(id, password)| (SessionId(id), password));
-        config.on_expiry = if renew { OnExpiry::Renew } else { OnExpiry::End };
+        config.on_expiry = if renew {
+            OnExpiry::Renew
+        } else {
+            OnExpiry::End
+        };
         config.tls = tls.map(tls_config).transpose()?;
         if let Some(node) = node {
             config.net = node.net()?;
@@ -119,7 +126,10 @@ impl Session {
     /// States since the last call, oldest first, and whether there will be no more.
     fn take_states(&self) -> (Vec<&'static str>, bool) {
         let taken = self.states.take();
-        (taken.items.into_iter().map(state_name).collect(), taken.ended)
+        (
+            taken.items.into_iter().map(state_name).collect(),
+            taken.ended,
+        )
     }
 
     /// Waits until a server serves the session, at most `limit_ms`.
@@ -256,7 +266,13 @@ impl Session {
         version: i32,
     ) -> PyResult<Py<PyAny>> {
         let path = path.into();
-        self.ask(py, to, Request::Delete { path, version }, None, Shape::Plain)
+        self.ask(
+            py,
+            to,
+            Request::Delete { path, version },
+            None,
+            Shape::Plain,
+        )
     }
 
     fn delete_recursive(
@@ -273,12 +289,7 @@ impl Session {
     }
 
     #[pyo3(signature = (to, path))]
-    fn ensure_path(
-        &self,
-        py: Python<'_>,
-        to: Option<To<'_>>,
-        path: String,
-    ) -> PyResult<Py<PyAny>> {
+    fn ensure_path(&self, py: Python<'_>, to: Option<To<'_>>, path: String) -> PyResult<Py<PyAny>> {
         let client = self.client.get()?.clone();
         launch(py, to, self.limit, async move {
             client.ensure_path(&path).await?;
@@ -432,7 +443,13 @@ impl Session {
         prefix: &str,
     ) -> PyResult<Py<PyAny>> {
         let prefix = Some(prefix.into());
-        self.ask(py, to, Request::GetEphemerals { prefix }, None, Shape::Plain)
+        self.ask(
+            py,
+            to,
+            Request::GetEphemerals { prefix },
+            None,
+            Shape::Plain,
+        )
     }
 
     fn get_all_children_number(
@@ -442,7 +459,13 @@ impl Session {
         path: &str,
     ) -> PyResult<Py<PyAny>> {
         let path = path.into();
-        self.ask(py, to, Request::GetAllChildrenNumber { path }, None, Shape::Plain)
+        self.ask(
+            py,
+            to,
+            Request::GetAllChildrenNumber { path },
+            None,
+            Shape::Plain,
+        )
     }
 
     fn who_am_i(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {

@@ -61,7 +61,10 @@ impl Signal {
             tv_nsec: i64::from(limit_ms % 1000) * 1_000_000,
         };
         let heard = self.heard.as_fd();
-        match poll(&mut [PollFd::from_borrowed_fd(heard, PollFlags::IN)], Some(&limit)) {
+        match poll(
+            &mut [PollFd::from_borrowed_fd(heard, PollFlags::IN)],
+            Some(&limit),
+        ) {
             Ok(ready) => Ok(ready > 0),
             Err(Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),

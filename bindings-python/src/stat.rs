@@ -132,7 +132,9 @@ impl PyStat {
         let (c, m, p) = (s.czxid, s.mzxid, s.pzxid);
         let (version, cversion, aversion) = (s.version, s.cversion, s.aversion);
         let (owner, length, children) = (s.ephemeral_owner, s.data_length, s.num_children);
-        (c, m, s.ctime, s.mtime, version, cversion, aversion, owner, length, children, p)
+        (
+            c, m, s.ctime, s.mtime, version, cversion, aversion, owner, length, children, p,
+        )
     }
 
     fn __reduce__(slf: &Bound<'_, Self>) -> PyResult<(Py<PyAny>, Fields)> {

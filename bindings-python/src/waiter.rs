@@ -100,7 +100,8 @@ impl Waiter {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let mut answer = self.answer.lock();
         if !self.is_done() {
-            self.bell.wait_for(&mut answer, left.unwrap_or(SLICE).min(SLICE));
+            self.bell
+                .wait_for(&mut answer, left.unwrap_or(SLICE).min(SLICE));
         }
     }
 }

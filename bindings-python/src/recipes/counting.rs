@@ -28,12 +28,16 @@ impl Barrier {
 
     fn set(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
         let barrier = self.0.get()?.clone();
-        launch(py, to, None, async move { Ok(Value::plain(barrier.set().await?)) })
+        launch(py, to, None, async move {
+            Ok(Value::plain(barrier.set().await?))
+        })
     }
 
     fn remove(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
         let barrier = self.0.get()?.clone();
-        launch(py, to, None, async move { Ok(Value::plain(barrier.remove().await?)) })
+        launch(py, to, None, async move {
+            Ok(Value::plain(barrier.remove().await?))
+        })
     }
 
     fn wait(
@@ -134,12 +138,16 @@ impl Counter {
 
     fn get(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
         let counter = self.0.get()?.clone();
-        launch(py, to, None, async move { Ok(Value::plain(counter.get().await?)) })
+        launch(py, to, None, async move {
+            Ok(Value::plain(counter.get().await?))
+        })
     }
 
     fn add(&self, py: Python<'_>, to: Option<To<'_>>, delta: i64) -> PyResult<Py<PyAny>> {
         let counter = self.0.get()?.clone();
-        launch(py, to, None, async move { Ok(Value::plain(counter.add(delta).await?)) })
+        launch(py, to, None, async move {
+            Ok(Value::plain(counter.add(delta).await?))
+        })
     }
 
     fn set(&self, py: Python<'_>, to: Option<To<'_>>, value: i64) -> PyResult<Py<PyAny>> {
@@ -169,7 +177,12 @@ impl Counter {
 pub(crate) struct Queue(OfProcess<zoowarden::recipes::Queue>);
 
 fn of_entry(py: Python<'_>, entry: &zoowarden::recipes::Entry) -> PyResult<Py<PyAny>> {
-    (PyBytes::new(py, &entry.data), entry.priority, entry.name.as_str()).into_py_any(py)
+    (
+        PyBytes::new(py, &entry.data),
+        entry.priority,
+        entry.name.as_str(),
+    )
+        .into_py_any(py)
 }
 
 #[pymethods]
@@ -219,6 +232,11 @@ impl Queue {
 
     fn length(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
         let queue = self.0.get()?.clone();
-        launch(py, to, None, async move { Ok(Value::plain(queue.len().await?)) })
+        launch(
+            py,
+            to,
+            None,
+            async move { Ok(Value::plain(queue.len().await?)) },
+        )
     }
 }

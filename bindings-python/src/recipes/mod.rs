@@ -61,10 +61,7 @@ async fn within<T>(
 }
 
 /// The same of work that cannot fail.
-async fn limited<T>(
-    limit_ms: Option<u64>,
-    work: impl Future<Output = T>,
-) -> Result<T, Failure> {
+async fn limited<T>(limit_ms: Option<u64>, work: impl Future<Output = T>) -> Result<T, Failure> {
     let Some(limit_ms) = limit_ms else {
         return Ok(work.await);
     };

@@ -164,13 +164,7 @@ fn pytest(offset: u16, subject: Subject, over: Over, more: &[String]) -> Outcome
         .env("ZOOWARDEN_BIN", server::binary())
         .env("ZOOKEEPER_CLASSPATH", REFERENCE_CLASSPATH)
         .env("ZOOKEEPER_PORT_OFFSET", offset.to_string())
-        .args(&[
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "-ra",
-        ])
+        .args(&["-m", "pytest", "-p", "no:cacheprovider", "-ra"])
         .args(plugins)
         .args(&["--tb=short", "--durations=5"])
         .args(&[format!("--timeout={KAZOO_TEST_SECONDS_MAX}")])
