@@ -7,7 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+mod c;
 mod foreign;
+mod legacy;
+mod npm;
 mod process;
 mod python;
 mod report;
@@ -29,8 +32,12 @@ usage: cargo xtask <task>
   lint          clippy on all targets, and on each feature of the core alone
   rust          every Rust test: unit, conformance, cluster of processes, tidy
   tidy          the house rules alone
+  c             the C library as it is installed: valgrind, pkg-config, CMake
+  npm           the npm package and its tests; with --write, its native declarations anew
   libzookeeper  a session of the C client
+  legacy        the drop-in libzookeeper_mt.so.2 beside Debian's: the same programs say the same
   zkcli         a scripted session of zkCli.sh
+  shell         the same session typed into zoowarden shell; also, with its suite, on Apache ZooKeeper
   node          a session of node-zookeeper-client
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
@@ -40,7 +47,8 @@ usage: cargo xtask <task>
   contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
-  --record      zkcli only, with --reference: write down what it answers as what we expect
+  --record      zkcli with --reference, and legacy: write down what Apache's or Debian's answers as
+                what we expect
 
 ZOOWARDEN_BIN names the binary that foreign clients meet; without it the debug build is used.
 With CI=true a missing tool is a failure.";
@@ -98,8 +106,12 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "fmt",
                 "lint",
                 "rust",
+                "c",
+                "npm",
                 "libzookeeper",
+                "legacy",
                 "zkcli",
+                "shell",
                 "node",
                 "go",
                 "curator",
@@ -117,8 +129,19 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             cargo(&["test", "--workspace", "--test", "tidy"]).run_tests(tally::of_cargo)
         }),
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
+        "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
+        "npm" => report.step("npm package", || npm::npm(&arguments.rest)),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
+        "legacy" => report.step("drop-in libzookeeper_mt", || {
+            legacy::legacy(subject, arguments.record)
+        }),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
+        "shell" => {
+            report.step("zoowarden shell", || zkcli::shell(Subject::Zoowarden));
+            report.step("zoowarden shell on Apache ZooKeeper", || {
+                zkcli::shell(Subject::Reference)
+            });
+        }
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),
         "curator" => report.step("Apache Curator", || foreign::curator(subject)),
@@ -175,6 +198,8 @@ fn contract() -> Outcome {
             "--workspace",
             "--test",
             "bindings",
+            "--test",
+            "contract",
             "--",
             "--ignored",
         ])

@@ -49,10 +49,40 @@ pub(crate) const COMPILER: Tool = Tool {
     bring: "apt-get install gcc libc6-dev",
 };
 
+pub(crate) const CPP_COMPILER: Tool = Tool {
+    name: "a C++ compiler",
+    is_there: || answers("c++", &["--version"]),
+    bring: "apt-get install g++",
+};
+
+pub(crate) const VALGRIND: Tool = Tool {
+    name: "valgrind",
+    is_there: || answers("valgrind", &["--version"]),
+    bring: "apt-get install valgrind",
+};
+
+pub(crate) const PKG_CONFIG: Tool = Tool {
+    name: "pkg-config",
+    is_there: || answers("pkg-config", &["--version"]),
+    bring: "apt-get install pkg-config",
+};
+
+pub(crate) const CMAKE: Tool = Tool {
+    name: "CMake",
+    is_there: || answers("cmake", &["--version"]),
+    bring: "apt-get install cmake make",
+};
+
 pub(crate) const LIBZOOKEEPER: Tool = Tool {
     name: "libzookeeper_mt",
     is_there: || std::path::Path::new("/usr/include/zookeeper/zookeeper.h").exists(),
     bring: "apt-get install libzookeeper-mt-dev",
+};
+
+pub(crate) const ZOOKEEPER_BIN: Tool = Tool {
+    name: "cli_mt and load_gen",
+    is_there: || std::path::Path::new("/usr/lib/zookeeper/bin/cli_mt").exists(),
+    bring: "apt-get install zookeeper-bin",
 };
 
 pub(crate) const KAZOO: Tool = Tool {
@@ -74,6 +104,22 @@ pub(crate) const PYTHON: Tool = Tool {
     bring: "apt-get install python3-venv\n  \
             python3 -m venv target/python/venv\n  \
             target/python/venv/bin/pip install -r bindings-python/tests/requirements.txt",
+};
+
+pub(crate) const NODE: Tool = Tool {
+    name: "node, version 20.4 or later",
+    is_there: || {
+        let enough = "const [major, minor] = process.versions.node.split('.'); \
+                      process.exit(major > 20 || (major == 20 && minor >= 4) ? 0 : 1)";
+        answers("node", &["--eval", enough])
+    },
+    bring: "apt-get install nodejs, or a later version from nodejs.org",
+};
+
+pub(crate) const NPM: Tool = Tool {
+    name: "npm",
+    is_there: || answers("npm", &["--version"]),
+    bring: "apt-get install npm",
 };
 
 pub(crate) const NODE_CLIENT: Tool = Tool {
