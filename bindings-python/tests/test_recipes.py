@@ -249,11 +249,14 @@ def test_znode_cache_follows(client: Client) -> None:
     with ZnodeCache(client, "/config") as cache:
         assert cache.current is None
         client.create("/config", b"1")
-        until(lambda: cache.current is not None and cache.current[0] == b"1", "the creation is seen")
-        thread = in_thread(lambda: cache.wait_changed(timeout=20))
+        znode = cache.wait_changed(timeout=20)
+        assert znode is not None
+        assert znode[0] == b"1"
+        assert cache.current == znode
         client.set("/config", b"2")
-        until(lambda: cache.current is not None and cache.current[0] == b"2", "the change is seen")
-        thread.join(20)
+        znode = cache.wait_changed(timeout=20)
+        assert znode is not None
+        assert znode[0] == b"2"
         with pytest.raises(zoowarden.OperationTimeoutError):
             cache.wait_changed(timeout=0.01)
     with pytest.raises(zoowarden.ClientClosedError):

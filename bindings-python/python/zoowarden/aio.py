@@ -152,6 +152,8 @@ class AsyncClient:
         shared = getattr(self, "_shared", None)
         if shared is not None:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self)
+            # Watches that call back would keep the session open.
+            _ports.abandon(self._session, shared.port)
             with contextlib.suppress(RuntimeError):
                 # A closed loop has closed its port.
                 shared.loop.call_soon_threadsafe(_ports.release, shared)

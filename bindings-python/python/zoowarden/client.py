@@ -141,6 +141,8 @@ class Client:
     def __del__(self) -> None:
         callbacks = getattr(self, "_callbacks", None)
         if callbacks is not None:
+            # Watches that call back would keep the session open.
+            _ports.abandon(getattr(self, "_session", None), callbacks.port)
             callbacks.stop()
 
     def __repr__(self) -> str:
@@ -474,6 +476,8 @@ class Watch:
     """
 
     def __init__(self, client: Client, callback: WatchCallback | None) -> None:
+        # The session lives as long as its client.
+        self._client = client
         self._changed = threading.Condition()
         self._closed = False
         port = client._callbacks.port
