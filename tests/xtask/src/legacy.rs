@@ -38,7 +38,7 @@ impl Library {
     fn path(self) -> PathBuf {
         match self {
             Library::Debian => PathBuf::new(),
-            Library::DropIn => folder().join("lib"),
+            Library::DropIn => prefix().join("lib"),
         }
     }
 }
@@ -57,16 +57,37 @@ impl Headers {
     fn flags(self) -> Vec<String> {
         match self {
             Headers::Debian => vec!["-I/usr/include/zookeeper".to_owned()],
-            Headers::Ours => {
-                let include = format!("-I{CRATE}/include");
-                vec![format!("{include}/zookeeper"), include]
-            }
+            Headers::Ours => pkg_config("--cflags"),
+        }
+    }
+
+    /// The library behind the headers.
+    fn link(self) -> Vec<String> {
+        match self {
+            Headers::Debian => ["-no-pie", "-fno-pie", "-lzookeeper_mt"]
+                .map(str::to_owned)
+                .to_vec(),
+            Headers::Ours => pkg_config("--libs"),
         }
     }
 }
 
+/// What the installed package tells; nothing if it is not found, and then compiling fails.
+fn pkg_config(what: &str) -> Vec<String> {
+    let run = Run::new("pkg-config")
+        .args(&[what, "zookeeper"])
+        .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig"));
+    let (flags, _) = run.capture().unwrap_or_default();
+    flags.split_whitespace().map(str::to_owned).collect()
+}
+
 fn folder() -> PathBuf {
     target().join("interop/legacy")
+}
+
+/// Where the package is installed.
+fn prefix() -> PathBuf {
+    folder().join("prefix")
 }
 
 /// Everything that needs Debian's packages. With `record`, what Debian's library makes of the
@@ -78,13 +99,17 @@ pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
         tools::LIBZOOKEEPER,
         tools::ZOOKEEPER_BIN,
         tools::VALGRIND,
+        tools::PKG_CONFIG,
+        tools::CMAKE,
     ];
     if let Some(missing) = tools::missing(&needed) {
         return missing;
     }
     let built = cargo(&["build", "--workspace", "--lib"]).run_check();
     if record {
-        return built.and_then(install).and_then(|| record_transcript(subject));
+        return built
+            .and_then(install)
+            .and_then(|| record_transcript(subject));
     }
     built
         .and_then(install)
@@ -97,33 +122,53 @@ pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
         .and_then(|| memory(subject))
 }
 
-/// Puts the library where programs look for it, by both of its names.
+/// Puts library, headers, and what pkg-config and CMake read, where a package would.
 fn install() -> Outcome {
-    let lib = folder().join("lib");
-    let built = target().join("debug/libzookeeper_mt.so");
-    let put = || -> std::io::Result<()> {
-        std::fs::create_dir_all(&lib)?;
-        std::fs::copy(&built, lib.join("libzookeeper_mt.so.2"))?;
-        std::fs::copy(&built, lib.join("libzookeeper_mt.so"))?;
-        Ok(())
-    };
-    match put() {
+    match put_files() {
         Ok(()) => Outcome::Ran(Tally::default()),
-        Err(error) => Outcome::failed(&format!("{} to {}: {error}", built.display(), lib.display())),
+        Err(error) => Outcome::failed(&format!("{}: {error}", prefix().display())),
     }
+}
+
+fn put_files() -> std::io::Result<()> {
+    let (lib, headers) = (prefix().join("lib"), prefix().join("include/zookeeper"));
+    let (pkgconfig, cmake) = (lib.join("pkgconfig"), lib.join("cmake/zookeeper"));
+    for folder in [&headers, &pkgconfig, &cmake] {
+        std::fs::create_dir_all(folder)?;
+    }
+    let built = target().join("debug/libzookeeper_mt.so");
+    for name in ["libzookeeper_mt.so.2", "libzookeeper_mt.so"] {
+        std::fs::copy(&built, lib.join(name))?;
+    }
+    for header in std::fs::read_dir(root().join(CRATE).join("include/zookeeper"))? {
+        let header = header?;
+        std::fs::copy(header.path(), headers.join(header.file_name()))?;
+    }
+    let packaging = root().join(CRATE).join("packaging");
+    let template = std::fs::read_to_string(packaging.join("zookeeper.pc.in"))?;
+    let filled = template.replace("@PREFIX@", &prefix().display().to_string());
+    std::fs::write(pkgconfig.join("zookeeper.pc"), filled)?;
+    let config = "zookeeper-config.cmake";
+    std::fs::copy(packaging.join(config), cmake.join(config))?;
+    Ok(())
 }
 
 /// One test, told if it fails.
 fn test(what: &str, difference: Option<String>) -> Outcome {
     match difference {
-        None => Outcome::Ran(Tally { passed: 1, ..Tally::default() }),
+        None => Outcome::Ran(Tally {
+            passed: 1,
+            ..Tally::default()
+        }),
         Some(difference) => Outcome::failed(&format!("{what}: {difference}")),
     }
 }
 
 fn all(tests: impl IntoIterator<Item = Outcome>) -> Outcome {
     let none = Outcome::Ran(Tally::default());
-    tests.into_iter().fold(none, |sum, outcome| sum.and_then(|| outcome))
+    tests
+        .into_iter()
+        .fold(none, |sum, outcome| sum.and_then(|| outcome))
 }
 
 // --- headers and symbols ---------------------------------------------------------------------------
@@ -146,7 +191,10 @@ fn headers() -> Outcome {
                 .args(&[format!("{CRATE}/tests/includes.h")])
                 .run_check()
         };
-        layout.run_check().and_then(|| all(languages.map(compile))).and_then(|| test("headers", None))
+        layout
+            .run_check()
+            .and_then(|| all(languages.map(compile)))
+            .and_then(|| test("headers", None))
     }))
 }
 
@@ -180,17 +228,13 @@ fn symbol(line: &str) -> Option<String> {
 /// Compiles a program against one set of headers; it is linked with the library behind them.
 fn compile(name: &str, sources: &[String], headers: Headers) -> Result<PathBuf, Outcome> {
     let program = folder().join(format!("{name}-{headers:?}"));
-    let link: &[String] = match headers {
-        Headers::Debian => &["-no-pie".to_owned(), "-fno-pie".to_owned()],
-        Headers::Ours => &[format!("-L{}", Library::DropIn.path().display())],
-    };
     let compiled = Run::new("cc")
         .args(&["-std=c11", "-D_GNU_SOURCE", "-DTHREADED", "-O1", "-g"])
         .args(&["-Wall", "-Wextra", "-Werror"])
         .args(&headers.flags())
         .args(sources)
-        .args(link)
-        .args(&["-lzookeeper_mt", "-lpthread", "-o"])
+        .args(&headers.link())
+        .args(&["-lpthread", "-o"])
         .args(&[&program])
         .run_check();
     match compiled {
@@ -213,14 +257,19 @@ fn expected() -> PathBuf {
 fn said(subject: Subject, command: &[&Path], library: Library) -> Result<String, Outcome> {
     let mut text = Err("the server did not start".to_owned());
     let outcome = with_server(subject, |server| {
-        let run = Run::new(command[0]).args(&command[1..]).args(&[&server.address]);
+        let run = Run::new(command[0])
+            .args(&command[1..])
+            .args(&[&server.address]);
         let run = run.env("LD_LIBRARY_PATH", library.path());
-        text = run.capture().map_err(|error| error.to_string()).map(|(stdout, stderr)| {
-            if !stderr.is_empty() {
-                println!("{stderr}");
-            }
-            stdout
-        });
+        text = run
+            .capture()
+            .map_err(|error| error.to_string())
+            .map(|(stdout, stderr)| {
+                if !stderr.is_empty() {
+                    println!("{stderr}");
+                }
+                stdout
+            });
         Outcome::Ran(Tally::default())
     });
     match (outcome, text) {
@@ -259,18 +308,32 @@ fn record_transcript(subject: Subject) -> Outcome {
     }
 }
 
-/// The session of `cargo xtask libzookeeper`, on the drop-in.
+/// The session of `cargo xtask libzookeeper`, on the drop-in, built by CMake with our package.
 fn session(subject: Subject) -> Outcome {
-    let source = "tests/interop/libzookeeper/session.c".to_owned();
-    match compile("session", &[source], Headers::Debian) {
-        Err(outcome) => outcome,
-        Ok(program) => with_server(subject, |server| {
-            Run::new(&program)
+    let build = folder().join("cmake");
+    let source = root().join("tests/interop/libzookeeper/session.c");
+    let configured = Run::new("cmake")
+        .args(&["-S", &format!("{CRATE}/tests/cmake"), "-B"])
+        .args(&[&build])
+        .args(&[
+            format!("-DCMAKE_PREFIX_PATH={}", prefix().display()),
+            format!("-DSESSION_C={}", source.display()),
+        ])
+        .run_check();
+    let built = configured.and_then(|| {
+        Run::new("cmake")
+            .args(&["--build"])
+            .args(&[&build])
+            .run_check()
+    });
+    built.and_then(|| {
+        with_server(subject, |server| {
+            Run::new(build.join("session"))
                 .args(&[&server.address])
                 .env("LD_LIBRARY_PATH", Library::DropIn.path())
                 .run_tests(tally::of_plain)
-        }),
-    }
+        })
+    })
 }
 
 /// No invalid access, and nothing lost, in all that the transcript program does.
@@ -294,7 +357,10 @@ fn memory(subject: Subject) -> Outcome {
     let expected = std::fs::read_to_string(expected()).unwrap_or_default();
     match said(subject, &command, Library::DropIn) {
         // An error ends the program before its last line.
-        Ok(said) => test("the transcript under valgrind", first_difference(&expected, &said)),
+        Ok(said) => test(
+            "the transcript under valgrind",
+            first_difference(&expected, &said),
+        ),
         Err(outcome) => outcome,
     }
 }
@@ -398,7 +464,8 @@ fn cli(subject: Subject) -> Outcome {
             }
             // Its answer is written by the thread that writes all others.
             let mark = format!("/mark-{number}");
-            talk.say(&format!("aget {mark}")).map_err(|error| error.to_string())?;
+            talk.say(&format!("aget {mark}"))
+                .map_err(|error| error.to_string())?;
             heard.extend(talk.hear(&mark)?);
         }
         heard.extend(talk.hear("no line has this")?);
@@ -422,14 +489,24 @@ fn timeless(line: &str) -> String {
 /// up after itself.
 fn load(subject: Subject) -> Outcome {
     both("load_gen", subject, |library, address| {
-        let told = |line: &String| line.split_once("ZOO_INFO@").map(|(_, text)| text.to_owned());
+        let told = |line: &String| {
+            line.split_once("ZOO_INFO@")
+                .map(|(_, text)| text.to_owned())
+        };
         let begin = |last: &str| {
-            Talk::begin(Command::new(LOAD_GEN).args([address, "/load", last]), library)
-                .map_err(|error| format!("{LOAD_GEN}: {error}"))
+            Talk::begin(
+                Command::new(LOAD_GEN).args([address, "/load", last]),
+                library,
+            )
+            .map_err(|error| format!("{LOAD_GEN}: {error}"))
         };
         let mut heard = begin(&LOAD_ZNODES.to_string())?.hear("Starting the read cycle")?;
         let cleaned = begin("clean")?.hear("Successfully deleted")?;
-        heard.extend(cleaned.into_iter().filter(|line| line.contains("Successfully")));
+        heard.extend(
+            cleaned
+                .into_iter()
+                .filter(|line| line.contains("Successfully")),
+        );
         let own = |line: &String| line.starts_with("main@") || line.starts_with("doCreateNodes@");
         Ok(heard.iter().filter_map(told).filter(own).collect())
     })
@@ -441,16 +518,28 @@ mod tests {
 
     #[test]
     fn symbols_are_told_by_kind_and_name() {
-        assert_eq!(symbol("0001 T zoo_get"), Some("function zoo_get".to_owned()));
-        assert_eq!(symbol("0001 R ZOO_EPHEMERAL"), Some("number ZOO_EPHEMERAL".to_owned()));
-        assert_eq!(symbol("0001 D logLevel"), Some("object logLevel".to_owned()));
+        assert_eq!(
+            symbol("0001 T zoo_get"),
+            Some("function zoo_get".to_owned())
+        );
+        assert_eq!(
+            symbol("0001 R ZOO_EPHEMERAL"),
+            Some("number ZOO_EPHEMERAL".to_owned())
+        );
+        assert_eq!(
+            symbol("0001 D logLevel"),
+            Some("object logLevel".to_owned())
+        );
         assert_eq!(symbol("nothing"), None);
     }
 
     #[test]
     fn times_and_sessions_are_left_out_of_what_is_compared() {
         assert_eq!(timeless("time = 12 msec"), "time = ");
-        assert_eq!(timeless("Got a new session id: 0x1"), "Got a new session id");
+        assert_eq!(
+            timeless("Got a new session id: 0x1"),
+            "Got a new session id"
+        );
         assert_eq!(timeless("/a: rc = 0"), "/a: rc = 0");
     }
 }

@@ -73,6 +73,18 @@ pub(crate) const VALGRIND: Tool = Tool {
     bring: "apt-get install valgrind",
 };
 
+pub(crate) const PKG_CONFIG: Tool = Tool {
+    name: "pkg-config",
+    is_there: || answers("pkg-config", &["--version"]),
+    bring: "apt-get install pkg-config",
+};
+
+pub(crate) const CMAKE: Tool = Tool {
+    name: "cmake",
+    is_there: || answers("cmake", &["--version"]),
+    bring: "apt-get install cmake",
+};
+
 pub(crate) const KAZOO: Tool = Tool {
     name: "kazoo and what its tests import",
     is_there: || process::target().join("interop/venv/bin/pytest").exists(),
