@@ -136,7 +136,9 @@ mod tests {
     fn nothing_is_lost_between_a_pushing_and_a_draining_thread() {
         const ITEMS: usize = 100_000;
         let (wake, woken) = std::sync::mpsc::channel();
-        let bridge = Arc::new(Bridge::new(move || drop(wake.send(()))));
+        let bridge = Arc::new(Bridge::new(move || {
+            let _ = wake.send(());
+        }));
         let pushing = Arc::clone(&bridge);
         let writer = std::thread::spawn(move || (0..ITEMS).for_each(|n| pushing.push(n)));
         let mut taken = Vec::new();

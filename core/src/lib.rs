@@ -14,6 +14,8 @@ pub mod environment;
 pub mod node;
 #[cfg(feature = "server")]
 mod raft;
+#[cfg(feature = "client")]
+pub mod recipes;
 #[cfg(feature = "server")]
 mod replica;
 #[cfg(feature = "server")]
@@ -31,6 +33,6 @@ mod watch;
 
 #[cfg(feature = "client")]
 pub use client::{
-    Client, ClientConfig, ConnectString, CreateMode, CreateOptions, Created, Error, State, Version,
-    WatchEvent, Watcher,
+    Client, ClientConfig, ConnectString, CreateMode, CreateOptions, Created, Error, Stat, State,
+    Transaction, Version, WatchEvent, Watcher,
 };

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use zoowarden::server::config::{ConfigError, Overrides};
 
+use super::shell::{ShellOptions, long_about};
+
 const EXAMPLES: &str = "\
 Examples:
   zoowarden                                    one server, data in ./data, clients on 127.0.0.1:2181
@@ -17,6 +19,7 @@ Examples:
   zoowarden server --config zoo.cfg -Djute.maxbuffer=4194304 -Dzookeeper.snapCount=50000
                                                settings that ZooKeeper takes as system properties
   zoowarden server 2181 /srv/zk 2000           ZooKeeper's form without a file
+  zoowarden shell ls /                         look into an ensemble; zoowarden shell --help
 
 Environment:
   SERVER_JVMFLAGS, JVMFLAGS   -Dkey=value words count as if given here; the rest is for Java
@@ -46,6 +49,18 @@ enum Command {
         #[arg(conflicts_with = "config")]
         words: Vec<String>,
     },
+    /// Look into an ensemble and change it, as zkCli.sh does
+    #[command(long_about = long_about())]
+    Shell(ShellOptions),
+}
+
+/// What the process is to be.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// A server.
+    Serve(ServerOptions),
+    /// A shell.
+    Shell(ShellOptions),
 }
 
 /// What a server can be told on the command line.
@@ -76,19 +91,18 @@ pub(crate) struct ServerOptions {
 }
 
 impl Arguments {
-    /// The options before and after `server` as one: the later one of a kind wins.
-    pub(crate) fn into_options(self) -> ServerOptions {
+    /// What is to be done, for a server with the options before and after the command as one: the
+    /// later one of a kind wins.
+    pub(crate) fn into_task(self) -> Task {
         let before = self.options;
-        let Some(Command::Server {
-            options: after,
-            words,
-        }) = self.command
-        else {
-            return before;
+        let (after, words) = match self.command {
+            None => return Task::Serve(before),
+            Some(Command::Shell(options)) => return Task::Shell(options),
+            Some(Command::Server { options, words }) => (options, words),
         };
         let mut definitions = before.definitions;
         definitions.extend(after.definitions);
-        ServerOptions {
+        Task::Serve(ServerOptions {
             config: after.config.or(before.config),
             data_dir: after.data_dir.or(before.data_dir),
             client_port: after.client_port.or(before.client_port),
@@ -96,7 +110,7 @@ impl Arguments {
             log_level: after.log_level.or(before.log_level),
             definitions,
             words,
-        }
+        })
     }
 }
 
@@ -131,7 +145,10 @@ mod tests {
 
     fn options(line: &str) -> ServerOptions {
         let words = std::iter::once("zoowarden").chain(line.split_whitespace());
-        Arguments::try_parse_from(words).unwrap().into_options()
+        match Arguments::try_parse_from(words).unwrap().into_task() {
+            Task::Serve(options) => options,
+            Task::Shell(_) => panic!("{line} is a shell"),
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The zoowarden server: arguments, environment, signals and exit codes around the library.
 //!
 //! What lives here: everything that belongs to the process and to nobody else. `args` is the
-//! command line, `start` the border to the library. What does not: any meaning of a setting;
+//! command line, `start` the border to the library, `shell` the client of `zoowarden shell`. What does not: any meaning of a setting;
 //! that is `zoowarden::server::config`.
 //!
 //! Exit codes: 0 stopped as asked, 1 could not start or had to stop, 2 wrong arguments or
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod shell;
 mod start;
 
 use std::io::{IsTerminal, Write};
@@ -21,7 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use zoowarden::server::config::{self, Config, ConfigError, Loaded, SystemProperties};
 
-use args::{Arguments, ServerOptions};
+use args::{Arguments, ServerOptions, Task};
 use start::{Running, StartError};
 
 /// The environment variables that ZooKeeper's scripts pass on to the server, in their order.
@@ -34,11 +35,18 @@ const FAILED: u8 = 1;
 const WRONG_INVOCATION: u8 = 2;
 
 fn main() -> ExitCode {
-    let options = Arguments::parse().into_options();
+    match Arguments::parse_from(shell::respelled(std::env::args_os())).into_task() {
+        Task::Serve(options) => serve_as(&options),
+        Task::Shell(options) => shell::run(&options),
+    }
+}
+
+/// Runs a server until it is asked to stop.
+fn serve_as(options: &ServerOptions) -> ExitCode {
     if let Err(what) = start_logging(options.log_level.as_deref()) {
         return fail(WRONG_INVOCATION, &what);
     }
-    let Loaded { config, warnings } = match load(&options) {
+    let Loaded { config, warnings } = match load(options) {
         Ok(loaded) => loaded,
         Err(error) => return fail(WRONG_INVOCATION, &error.to_string()),
     };

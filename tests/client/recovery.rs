@@ -140,7 +140,7 @@ async fn many_watches_are_set_again_in_pieces() {
             ttl: None,
         };
         client.submit(Request::Create(request), None, |answer| {
-            drop(answer.unwrap())
+            drop(answer.unwrap());
         });
     }
     client.sync("/").await.unwrap();

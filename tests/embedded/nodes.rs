@@ -85,6 +85,17 @@ async fn a_dropped_durable_node_has_kept_what_it_acknowledged() {
     node.shutdown().await;
 }
 
+#[test]
+fn a_node_that_outlives_its_runtime_gives_its_directory_back() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let node = runtime.block_on(Node::start(durable(dir.path()))).unwrap();
+        drop(runtime);
+        drop(node);
+    }
+}
+
 #[tokio::test]
 async fn a_directory_in_use_is_refused() {
     let dir = tempfile::tempdir().unwrap();

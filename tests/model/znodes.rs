@@ -260,7 +260,9 @@ impl Model {
             },
         };
         match self.read(who, &request) {
-            Ok(Reply::Children(names)) => ReadOutcome::Children(names),
+            Ok(Reply::Children(names)) => {
+                ReadOutcome::Children(names.into_iter().map(Into::into).collect())
+            }
             Ok(Reply::Data(data, stat)) => ReadOutcome::Data(data, stat),
             Ok(reply) => unreachable!("neither children nor data: {reply:?}"),
             Err(code) => ReadOutcome::Failed(code),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::client::ConnectString;
+use crate::client::{ConnectString, TlsConfig};
 use crate::environment::{Net, Tcp};
 use crate::proto::{PASSWORD_BYTES, SessionId};
 
@@ -98,6 +98,8 @@ pub struct ClientConfig {
     pub auth: Vec<(String, Vec<u8>)>,
     /// Who hears of states.
     pub on_state: Option<StateSink>,
+    /// How connections are secured; `None` for not at all.
+    pub tls: Option<TlsConfig>,
     /// How connections are made: TCP, or a node of this process.
     pub net: Arc<dyn Net>,
     /// The longest reply taken, bytes. A longer one ends the connection.
@@ -118,6 +120,7 @@ impl Default for ClientConfig {
             on_expiry: OnExpiry::End,
             auth: Vec::new(),
             on_state: None,
+            tls: None,
             net: Arc::new(Tcp { keep_alive: true }),
             reply_bytes_max: 256 << 20,
             request_bytes_max: 1_048_575,
@@ -147,6 +150,7 @@ impl fmt::Debug for ClientConfig {
             .field("shuffle", &self.shuffle)
             .field("on_expiry", &self.on_expiry)
             .field("auth", &schemes)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

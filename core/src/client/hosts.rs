@@ -109,10 +109,11 @@ impl Hosts {
             && old > kept
             && share < (kept * (old - new)) as f64 / (new * (old - kept)) as f64;
         *self = Hosts::new(servers, Some(random));
-        if moves && !to_kept {
-            if let Some(first) = added.first() {
-                self.prefer(first);
-            }
+        if moves
+            && !to_kept
+            && let Some(first) = added.first()
+        {
+            self.prefer(first);
         }
         moves
     }

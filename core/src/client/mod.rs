@@ -29,6 +29,9 @@ mod operations;
 mod session;
 #[cfg(test)]
 mod session_test;
+mod tls;
+#[cfg(test)]
+mod tls_test;
 mod transaction;
 mod watcher;
 mod watches;
@@ -52,6 +55,7 @@ pub use connect_string::{ConnectString, ConnectStringError, DEFAULT_PORT};
 pub use error::Error;
 pub use operations::{CreateMode, CreateOptions, Created, Read, ReadOptions, Version};
 pub use session::{UNSENT_BYTES_MAX, WAITING_MAX};
+pub use tls::{TlsConfig, TlsError, TlsIdentity, TlsOptions, TlsVerify};
 pub use transaction::{Transaction, TransactionError};
 pub use watcher::{WATCHER_EVENTS_MAX, Watcher};
 pub use watches::WatcherId;
@@ -114,7 +118,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     async fn connect(&self, server: &str) -> io::Result<Stream> {
-        self.config.net.connect(server).await
+        let stream = self.config.net.connect(server).await?;
+        let Some(tls) = &self.config.tls else {
+            return Ok(stream);
+        };
+        let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+        tls.connect(stream, host).await
     }
 }
 

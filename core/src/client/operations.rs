@@ -315,7 +315,9 @@ impl Client {
         data_of(answer?).map(|(data, stat)| (data, stat, watcher))
     }
 
-    /// A znode's `Stat`; `None` if there is no such znode. Needs no permission.
+    /// A znode's `Stat`; `None` if there is no such znode.
+    ///
+    /// Errors: NoAuth without READ; ZooKeeper before 3.8.4 and 3.9.2 lets everybody ask.
     pub async fn exists(&self, path: &str) -> Result<Option<Stat>, Error> {
         self.exists_with(path, ReadOptions::default()).await
     }

@@ -365,7 +365,7 @@ impl Session {
             let xid = self.take_xid();
             let set =
                 self.watches
-                    .to_set(after.as_deref(), self.last_zxid.0, SET_WATCHES_BYTES_MAX);
+                    .set_again(after.as_deref(), self.last_zxid.0, SET_WATCHES_BYTES_MAX);
             let Some((set, last)) = set else { return };
             let is_empty = set.data.is_empty()
                 && set.exist.is_empty()

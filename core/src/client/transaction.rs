@@ -109,9 +109,9 @@ impl Transaction {
     pub async fn commit(self) -> Result<Vec<Outcome>, TransactionError> {
         let ops = self.changes.iter().map(Change::op).collect();
         let whole = |error| TransactionError { index: None, error };
-        let outcomes = match self.client.call(Request::Multi(ops)).await.map_err(whole)? {
-            Answer::Multi(outcomes) => outcomes,
-            _ => return Err(whole(Error::new(Code::DataInconsistency).after_sending())),
+        let answer = self.client.call(Request::Multi(ops)).await.map_err(whole)?;
+        let Answer::Multi(outcomes) = answer else {
+            return Err(whole(Error::new(Code::DataInconsistency).after_sending()));
         };
         // Those before the one that failed say "no error of mine", those behind it "not evaluated".
         let failed = outcomes.iter().zip(&self.changes).enumerate().find_map(

@@ -265,7 +265,7 @@ impl Watches {
 
     /// What the server of a new connection must be told: the armed watches of up to `bytes_max`
     /// bytes of paths, from the first path behind `after` on, and the last path looked at.
-    pub(crate) fn to_set<'w>(
+    pub(crate) fn set_again<'w>(
         &'w mut self,
         after: Option<&str>,
         relative_zxid: i64,

@@ -6,4 +6,4 @@ pub mod in_process;
 mod net;
 
 pub use clock::{Clock, SystemClock};
-pub use net::{BoxFuture, Listener, Net, Stream, Tcp};
+pub use net::{BoxFuture, Listener, Net, ReservedPort, Stream, Tcp};

@@ -48,6 +48,44 @@ pub struct Tcp {
     pub keep_alive: bool,
 }
 
+/// A port that belongs to this process although nobody listens on it: connections to it are
+/// refused, nobody else is given it, and [`Net::listen`] may take it and give it back.
+#[derive(Debug)]
+pub struct ReservedPort {
+    address: SocketAddr,
+    _socket: Socket,
+}
+
+impl ReservedPort {
+    /// Reserves a port; 0 takes a free one.
+    pub fn take(address: SocketAddr) -> io::Result<ReservedPort> {
+        let socket = bind(address)?;
+        let address = socket.local_addr()?.as_socket();
+        Ok(ReservedPort {
+            address: address.ok_or(io::ErrorKind::AddrNotAvailable)?,
+            _socket: socket,
+        })
+    }
+
+    /// The address, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restarted server must not wait for its old connections to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
 struct TcpAcceptor {
     listener: TcpListener,
     keep_alive: bool,
@@ -74,15 +112,7 @@ impl Net for Tcp {
     }
 
     fn listen(&self, address: SocketAddr, backlog: i32) -> io::Result<Box<dyn Listener>> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        // A restarted server must not wait for its old connections to be forgotten.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
+        let socket = bind(address)?;
         socket.listen(backlog)?;
         let listener = TcpListener::from_std(socket.into())?;
         Ok(Box::new(TcpAcceptor {

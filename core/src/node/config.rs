@@ -55,14 +55,14 @@ pub struct NodeConfig {
     pub client_address: Option<HostPort>,
     /// The other servers and this one's place among them; `None`: it is alone.
     pub ensemble: Option<Ensemble>,
-    /// The unit of time limits, milliseconds [`tickTime`]: sessions end with this precision.
+    /// The unit of time limits, milliseconds (`tickTime`): sessions end with this precision.
     /// Servers far from each other want 2000 or more.
     pub tick_ms: u32,
-    /// Shorter session timeouts are raised to this, milliseconds [`minSessionTimeout`].
+    /// Shorter session timeouts are raised to this, milliseconds (`minSessionTimeout`).
     pub session_timeout_ms_min: u32,
-    /// Longer session timeouts are cut to this, milliseconds [`maxSessionTimeout`].
+    /// Longer session timeouts are cut to this, milliseconds (`maxSessionTimeout`).
     pub session_timeout_ms_max: u32,
-    /// The four-letter words that are answered [`4lw.commands.whitelist`].
+    /// The four-letter words that are answered (`4lw.commands.whitelist`).
     pub four_letter_words: WordList,
     /// Every other setting of a server. What has a field of its own above is taken from there.
     pub other: Config,

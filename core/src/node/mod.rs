@@ -13,6 +13,7 @@
 mod config;
 mod door;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -78,10 +79,7 @@ impl Node {
     /// Outside a tokio runtime.
     pub async fn start(config: NodeConfig) -> Result<Node, StartError> {
         let alone = config.ensemble.is_none();
-        // A task of its own, so that nothing is left half started when the caller goes away: the
-        // finished node is dropped then.
-        let launched = tokio::spawn(Node::launch(config)).await;
-        let node = launched.map_err(std::io::Error::other)??;
+        let node = Node::launch(config).await?;
         if alone {
             node.ready().await?;
         }
@@ -119,13 +117,19 @@ impl Node {
         config: Config,
     ) -> Result<Node, StartError> {
         let client_address = Some(door.address()?);
-        Ok(Node {
-            server: Some(Server::start_behind(door, seams, config).await?),
-            dialer,
-            client_address,
-            in_memory: true,
-            runtime: Handle::current(),
-        })
+        let runtime = Handle::current();
+        // A task of its own, so that nothing is left half started when the caller goes away: the
+        // finished node is dropped then.
+        let starting = runtime.clone().spawn(async move {
+            Ok(Node {
+                server: Some(Server::start_behind(door, seams, config).await?),
+                dialer,
+                client_address,
+                in_memory: true,
+                runtime,
+            })
+        });
+        starting.await.map_err(io::Error::other)?
     }
 
     fn server(&self) -> &Server {

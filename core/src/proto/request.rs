@@ -655,3 +655,142 @@ fn decode_read<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfor
         _ => return Err(Malformed("not a read")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AddWatchMode, Create, OpCode, Request, SetWatches, WatcherType};
+    use crate::proto::{Acl, Frames, MultiOp, ReadOp, Reader, Xid};
+    use bytes::BytesMut;
+
+    fn create(op: OpCode, ttl: Option<i64>) -> Create<'static> {
+        Create {
+            op,
+            path: "/a".into(),
+            data: Some(b"data"),
+            acl: Some(vec![Acl::open()]),
+            flags: 3,
+            ttl,
+        }
+    }
+
+    fn of_every_operation() -> Vec<Request<'static>> {
+        let path = || "/a/b".into();
+        vec![
+            Request::Create(create(OpCode::Create, None)),
+            Request::Create(create(OpCode::Create2, None)),
+            Request::Create(create(OpCode::CreateContainer, None)),
+            Request::Create(create(OpCode::CreateTtl, Some(77))),
+            Request::Delete {
+                path: path(),
+                version: -1,
+            },
+            Request::Exists {
+                path: path(),
+                watch: true,
+            },
+            Request::GetData {
+                path: path(),
+                watch: false,
+            },
+            Request::SetData {
+                path: path(),
+                data: None,
+                version: 4,
+            },
+            Request::GetAcl { path: path() },
+            Request::SetAcl {
+                path: path(),
+                acl: Some(vec![Acl::open()]),
+                version: 1,
+            },
+            Request::GetChildren {
+                path: path(),
+                watch: true,
+            },
+            Request::GetChildren2 {
+                path: path(),
+                watch: false,
+            },
+            Request::Sync { path: path() },
+            Request::Ping,
+            Request::Check {
+                path: path(),
+                version: 9,
+            },
+            Request::Multi(vec![
+                MultiOp::Create(create(OpCode::Create2, None)),
+                MultiOp::Create(create(OpCode::CreateTtl, Some(1))),
+                MultiOp::Delete {
+                    path: path(),
+                    version: 0,
+                },
+                MultiOp::SetData {
+                    path: path(),
+                    data: Some(b""),
+                    version: 2,
+                },
+                MultiOp::Check {
+                    path: path(),
+                    version: -1,
+                },
+            ]),
+            Request::MultiRead(vec![
+                ReadOp::GetData { path: path() },
+                ReadOp::GetChildren { path: path() },
+            ]),
+            Request::Reconfig {
+                joining: Some("server.1=x".into()),
+                leaving: None,
+                members: Some("".into()),
+                config: -1,
+            },
+            Request::CheckWatches {
+                path: path(),
+                kind: WatcherType::Any,
+            },
+            Request::RemoveWatches {
+                path: path(),
+                kind: WatcherType::PersistentRecursive,
+            },
+            Request::Auth {
+                scheme: "digest".into(),
+                auth: b"a:b",
+            },
+            Request::SetWatches(SetWatches {
+                relative_zxid: 3,
+                data: vec!["/d".into()],
+                exist: vec!["/e".into(), "/f".into()],
+                ..SetWatches::default()
+            }),
+            Request::SetWatches(SetWatches {
+                child: vec!["/c".into()],
+                persistent_recursive: vec!["/r".into()],
+                ..SetWatches::default()
+            }),
+            Request::Sasl { token: b"token" },
+            Request::GetEphemerals { prefix: None },
+            Request::GetAllChildrenNumber { path: path() },
+            Request::AddWatch {
+                path: path(),
+                mode: AddWatchMode::PersistentRecursive,
+            },
+            Request::WhoAmI,
+            Request::CloseSession,
+        ]
+    }
+
+    #[test]
+    fn every_request_reads_as_it_was_written() {
+        let mut seen = std::collections::BTreeSet::new();
+        for request in of_every_operation() {
+            let mut out = BytesMut::new();
+            request.frame(Xid(5), &mut out);
+            let frame = Frames::new(1 << 20).next(&mut out).unwrap().unwrap();
+            let mut r = Reader::new(&frame);
+            assert_eq!((r.i32(), r.i32()), (Ok(5), Ok(request.op().number())));
+            assert_eq!(Request::decode(request.op(), r.rest()), Ok(request.clone()));
+            seen.insert(request.op());
+        }
+        assert!(OpCode::ALL.iter().all(|op| seen.contains(op)));
+    }
+}

@@ -11,6 +11,10 @@ use crate::storage::Space;
 /// How often it looks.
 const ROUND: Duration = Duration::from_millis(200);
 
+/// How often it looks while the log grows by a good part of what makes a snapshot due from one look
+/// to the next: a small limit would be far behind otherwise.
+const BUSY_ROUND: Duration = Duration::from_millis(20);
+
 /// Bytes of log after which a snapshot is taken, unless `snapSizeLimitInKb` is less.
 const LOG_BYTES_BEFORE_SNAPSHOT: u64 = 256 << 20;
 
@@ -22,12 +26,14 @@ const LOG_BYTES_KEPT: u64 = 64 << 20;
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut round = Round::new(&shared);
     loop {
-        tokio::time::sleep(ROUND).await;
+        tokio::time::sleep(round.pause).await;
         round.look(&shared).await;
     }
 }
 
 struct Round {
+    /// Until the next look.
+    pause: Duration,
     /// The last entry applied when the last snapshot was asked for.
     asked: u64,
     /// The last change when it was last looked at, to learn how many there were.
@@ -48,6 +54,7 @@ impl Round {
     fn new(shared: &Shared) -> Round {
         let covers = shared.consensus.snapshot_covers().map_or(0, |id| id.index);
         Round {
+            pause: ROUND,
             asked: covers,
             zxid: shared.replica.last_zxid(),
             changes: 0,
@@ -95,8 +102,13 @@ impl Round {
     /// Asks for a snapshot after enough bytes or changes since the last one.
     async fn snapshot(&mut self, shared: &Shared) {
         let bytes = shared.log.bytes();
-        self.grown += bytes.saturating_sub(self.log_bytes);
+        let grown = bytes.saturating_sub(self.log_bytes);
+        self.grown += grown;
         self.log_bytes = bytes;
+        self.pause = match grown * 8 > snapshot_limit(shared) {
+            true => BUSY_ROUND,
+            false => ROUND,
+        };
         let zxid = shared.replica.last_zxid();
         self.changes += changes_between(self.zxid, zxid);
         self.zxid = zxid;

@@ -6,7 +6,7 @@
 //!
 //! | task or thread | owns | who stops it |
 //! |---|---|---|
-//! | listener | the client socket | [`Server::stop`] |
+//! | listener | the client socket, or what a `Node` has instead | [`Server::stop`] |
 //! | connection, one per client | its socket; ends when the client, the session or the server does | [`Server::stop`] |
 //! | contact | touched sessions, silent connections | [`Server::stop`] |
 //! | leader | session deadlines, the reaper, observers; idle unless this server leads | [`Server::stop`] |
@@ -16,6 +16,7 @@
 //! | leadership, lanes, peers | see `raft` | `Consensus::stop` |
 //! | raft core, state machine, replication | openraft | `Consensus::stop` |
 //! | thread `zoowarden-log` | the log's files | `Log::close` |
+//! | ending, of a dropped `Node` | the server, until all of the above has stopped | ends by itself |
 //! | thread `zoowarden-snapshot` | one snapshot; ends with it | it is waited for by raft |
 
 pub mod config;
@@ -160,11 +161,7 @@ impl Server {
         let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
         let mut opened = opened.await.map_err(std::io::Error::other)??;
 
-        if config.jute_maxbuffer_bytes as usize > FRAME_BYTES_MAX {
-            tracing::warn!(
-                "jute.maxbuffer is more than the log can hold: requests may have {FRAME_BYTES_MAX} bytes"
-            );
-        }
+        warn_of_large_requests(&config);
         let me = config
             .ensemble
             .as_ref()
@@ -213,12 +210,17 @@ impl Server {
             shared.consensus.serve_peers(peers);
         }
         server.spawn(listener::run(Arc::clone(&shared), clients));
-        server.spawn(contact::run(Arc::clone(&shared)));
         server.spawn(leader::run(Arc::clone(&shared), heard));
         server.spawn(sync::run(Arc::clone(&shared), asking));
-        server.spawn(keeper::run(Arc::clone(&shared)));
-        server.spawn(join(shared, opened.standing));
+        server.spawn_clockwork(opened.standing);
         Ok(server)
+    }
+
+    /// The tasks that nobody sends anything to.
+    fn spawn_clockwork(&self, standing: Standing) {
+        self.spawn(contact::run(Arc::clone(&self.shared)));
+        self.spawn(keeper::run(Arc::clone(&self.shared)));
+        self.spawn(join(Arc::clone(&self.shared), standing));
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -332,6 +334,14 @@ impl Server {
         {
             tracing::error!("the log did not close cleanly");
         }
+    }
+}
+
+fn warn_of_large_requests(config: &Config) {
+    if config.jute_maxbuffer_bytes as usize > FRAME_BYTES_MAX {
+        tracing::warn!(
+            "jute.maxbuffer is more than the log can hold: requests may have {FRAME_BYTES_MAX} bytes"
+        );
     }
 }
 

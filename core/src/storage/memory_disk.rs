@@ -309,7 +309,7 @@ mod tests {
         let disk = MemoryDisk::new();
         let path = Path::new("/d/lock");
         let first = disk.hold(path, "me").unwrap();
-        let second = disk.clone().hold(path, "you").unwrap();
+        let second = disk.hold(path, "you").unwrap();
         assert!(matches!(second, Holding::Theirs(owner) if owner == "me"));
         drop(first);
         assert!(matches!(disk.hold(path, "you").unwrap(), Holding::Ours(_)));

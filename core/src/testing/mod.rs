@@ -37,7 +37,7 @@ use parking_lot::Mutex;
 use self::line::{Line, LineListener};
 use self::links::Links;
 use crate::environment::in_process::Dialer;
-use crate::environment::{BoxFuture, Clock, Listener, Net, Stream, SystemClock, Tcp};
+use crate::environment::{BoxFuture, Clock, Listener, Net, ReservedPort, Stream, SystemClock, Tcp};
 use crate::node::{Door, Node, NodeConfig, Storage};
 use crate::proto::{ServerId, SessionId};
 use crate::raft::Leadership;
@@ -120,8 +120,8 @@ struct Server {
     config: Config,
     /// What it has written, which a killed process leaves to its successor.
     disk: Arc<dyn Disk>,
-    /// The same in every life.
-    client_address: SocketAddr,
+    /// Its clients' port, the same in every life.
+    port: ReservedPort,
     /// What its clients are connected by.
     clients: Line,
     node: tokio::sync::Mutex<Option<Node>>,
@@ -168,18 +168,17 @@ impl Ensemble {
             entrances: Entrances::default(),
             clock: Arc::new(SystemClock::new()),
         };
-        let mut ports = Vec::new();
         for id in &ids {
             let config = configuration(&ids, *id, settings.clone());
             let config = config.map_err(|error| TestingError::Server {
                 server: id.0,
                 error,
             })?;
-            let port = listen(id.0, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+            let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             let server = Server {
                 config,
                 disk: Arc::new(MemoryDisk::new()),
-                client_address: port.address().map_err(|error| TestingError::Port {
+                port: ReservedPort::take(any_port).map_err(|error| TestingError::Port {
                     server: id.0,
                     error,
                 })?,
@@ -188,11 +187,8 @@ impl Ensemble {
             };
             ensemble.servers.insert(id.0, server);
             ensemble.links.expect(*id);
-            ports.push((id.0, port));
         }
-        let starting = ports
-            .into_iter()
-            .map(|(server, port)| ensemble.run(server, port));
+        let starting = ids.iter().map(|id| ensemble.run(id.0));
         for started in join_all(starting).await {
             started?;
         }
@@ -212,7 +208,7 @@ impl Ensemble {
     /// stays the same when servers are killed and restarted.
     pub fn connect_string(&self) -> String {
         let addresses = self.servers.values();
-        let addresses = addresses.map(|server| server.client_address.to_string());
+        let addresses = addresses.map(|server| server.port.address().to_string());
         addresses.collect::<Vec<_>>().join(",")
     }
 
@@ -221,7 +217,7 @@ impl Ensemble {
     /// # Errors
     /// There is no such server.
     pub fn client_address(&self, server: u8) -> Result<SocketAddr> {
-        Ok(self.server(server)?.client_address)
+        Ok(self.server(server)?.port.address())
     }
 
     /// Connections to the servers that never leave the process. The addresses are those of
@@ -229,7 +225,7 @@ impl Ensemble {
     pub fn net(&self) -> Arc<dyn Net> {
         let servers = self.servers.values();
         let lines =
-            servers.map(|server| (server.client_address.to_string(), server.clients.clone()));
+            servers.map(|server| (server.port.address().to_string(), server.clients.clone()));
         Arc::new(ClientNet {
             entrances: Arc::clone(&self.entrances),
             lines: lines.collect(),
@@ -318,7 +314,7 @@ impl Ensemble {
         self.links.forget(ServerId(server));
         self.entrances
             .lock()
-            .remove(&place.client_address.to_string());
+            .remove(&place.port.address().to_string());
         within(format!("server {server} ends"), node.kill()).await
     }
 
@@ -342,13 +338,14 @@ impl Ensemble {
         if place.node.lock().await.is_some() {
             return Err(TestingError::Running { server });
         }
-        let port = listen(server, place.client_address)?;
         self.links.expect(ServerId(server));
-        self.run(server, port).await
+        self.run(server).await
     }
 
-    async fn run(&self, server: u8, port: Box<dyn Listener>) -> Result<()> {
+    async fn run(&self, server: u8) -> Result<()> {
         let place = self.server(server)?;
+        let port = Tcp::default().listen(place.port.address(), BACKLOG);
+        let port = port.map_err(|error| TestingError::Port { server, error })?;
         let (door, dialer) = Door::new(Some(port));
         let door = LineListener {
             inner: Box::new(door),
@@ -361,7 +358,7 @@ impl Ensemble {
         };
         let node = Node::behind(Box::new(door), dialer.clone(), seams, place.config.clone()).await;
         let node = node.map_err(|error| TestingError::Server { server, error })?;
-        let address = place.client_address.to_string();
+        let address = place.port.address().to_string();
         self.entrances.lock().insert(address, dialer);
         *place.node.lock().await = Some(node);
         Ok(())
@@ -483,11 +480,6 @@ fn configuration(
         ..settings
     }
     .resolve()
-}
-
-fn listen(server: u8, address: SocketAddr) -> Result<Box<dyn Listener>> {
-    let listening = Tcp::default().listen(address, BACKLOG);
-    listening.map_err(|error| TestingError::Port { server, error })
 }
 
 struct ClientNet {

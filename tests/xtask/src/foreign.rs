@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use super::Subject;
 use super::process::{Run, root, target};
+use super::python;
 use super::report::Outcome;
 use super::server::{self, REFERENCE_CLASSPATH, with_server};
 use super::tally::{self, Tally};
@@ -114,8 +115,17 @@ pub(crate) fn curator(subject: Subject) -> Outcome {
     })
 }
 
+/// What carries kazoo's suite to the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// kazoo itself.
+    Kazoo,
+    /// `zoowarden.compat.kazoo`, with a list of its own of what does not apply.
+    Facade,
+}
+
 /// The suite that kazoo carries, unmodified; `more` goes to pytest.
-pub(crate) fn kazoo(subject: Subject, more: &[String]) -> Outcome {
+pub(crate) fn kazoo(subject: Subject, over: Over, more: &[String]) -> Outcome {
     if let Some(missing) = tools::missing(&[tools::KAZOO]) {
         return missing;
     }
@@ -127,16 +137,26 @@ pub(crate) fn kazoo(subject: Subject, more: &[String]) -> Outcome {
     };
     // A server that does not even start would fail each test by its own time limit.
     let smoke = with_server(subject, |_| Outcome::Ran(Tally::default()));
-    smoke.and_then(|| pytest(offset, subject, more))
+    smoke.and_then(|| pytest(offset, subject, over, more))
 }
 
-fn pytest(offset: u16, subject: Subject, more: &[String]) -> Outcome {
+fn pytest(offset: u16, subject: Subject, over: Over, more: &[String]) -> Outcome {
     let ours = root().join("tests/interop/kazoo");
+    let facade = root().join("bindings-python/tests/kazoo_suite");
     let path = std::env::var("PATH").unwrap_or_default();
+    let (plugins, modules): (&[&str], _) = match over {
+        Over::Kazoo => (&["-p", "zoowarden_skips"], vec![ours.clone()]),
+        // The facade takes kazoo's place before the list is looked at.
+        Over::Facade => (
+            &["-p", "zoowarden_facade", "-p", "zoowarden_skips"],
+            vec![facade.clone(), ours.clone(), python::package()],
+        ),
+    };
+    let modules = std::env::join_paths(modules).expect("no path of ours has a colon");
     let run = Run::new(target().join("interop/venv/bin/python"))
         .folder(&target().join("interop"))
         .env("PATH", format!("{}:{path}", ours.join("bin").display()))
-        .env("PYTHONPATH", &ours)
+        .env("PYTHONPATH", modules)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PYTHONWARNINGS", "ignore")
         // Runs the tests that kazoo keeps for its own CI, too.
@@ -144,20 +164,17 @@ fn pytest(offset: u16, subject: Subject, more: &[String]) -> Outcome {
         .env("ZOOWARDEN_BIN", server::binary())
         .env("ZOOKEEPER_CLASSPATH", REFERENCE_CLASSPATH)
         .env("ZOOKEEPER_PORT_OFFSET", offset.to_string())
-        .args(&[
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "zoowarden_skips",
-            "-ra",
-        ])
+        .args(&["-m", "pytest", "-p", "no:cacheprovider", "-ra"])
+        .args(plugins)
         .args(&["--tb=short", "--durations=5"])
         .args(&[format!("--timeout={KAZOO_TEST_SECONDS_MAX}")])
         .args(&[format!("--maxfail={KAZOO_FAILURES_MAX}")])
         .args(&["--pyargs", "kazoo.tests"])
         .args(more);
+    let run = match over {
+        Over::Kazoo => run,
+        Over::Facade => run.env("ZOOWARDEN_SKIPS", facade.join("skips.txt")),
+    };
     let run = match subject {
         Subject::Zoowarden => run.env("ZOOKEEPER_VERSION", ZOOWARDEN_SPEAKS),
         Subject::Reference => run

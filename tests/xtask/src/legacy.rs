@@ -95,7 +95,7 @@ fn prefix() -> PathBuf {
 pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
     let needed = [
         tools::COMPILER,
-        tools::COMPILER_CXX,
+        tools::CPP_COMPILER,
         tools::LIBZOOKEEPER,
         tools::ZOOKEEPER_BIN,
         tools::VALGRIND,

@@ -7,9 +7,12 @@
 
 #![forbid(unsafe_code)]
 
+mod c;
 mod foreign;
 mod legacy;
+mod npm;
 mod process;
+mod python;
 mod report;
 mod server;
 mod tally;
@@ -29,13 +32,19 @@ usage: cargo xtask <task>
   lint          clippy on all targets, and on each feature of the core alone
   rust          every Rust test: unit, conformance, cluster of processes, tidy
   tidy          the house rules alone
+  c             the C library as it is installed: valgrind, pkg-config, CMake
+  npm           the npm package and its tests; with --write, its native declarations anew
   libzookeeper  a session of the C client
   legacy        the drop-in libzookeeper_mt.so.2 beside Debian's: the same programs say the same
   zkcli         a scripted session of zkCli.sh
+  shell         the same session typed into zoowarden shell; also, with its suite, on Apache ZooKeeper
   node          a session of node-zookeeper-client
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
   kazoo         the Python client's own test suite; further arguments go to pytest
+  python        the Python package: its tests, its types, its stubs
+  kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
+  contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
   --record      zkcli with --reference, and legacy: write down what Apache's or Debian's answers as
@@ -97,13 +106,19 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "fmt",
                 "lint",
                 "rust",
+                "c",
+                "npm",
                 "libzookeeper",
                 "legacy",
                 "zkcli",
+                "shell",
                 "node",
                 "go",
                 "curator",
                 "kazoo",
+                "python",
+                "kazoo-facade",
+                "contract",
             ] {
                 run(task, arguments, report);
             }
@@ -114,17 +129,30 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             cargo(&["test", "--workspace", "--test", "tidy"]).run_tests(tally::of_cargo)
         }),
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
+        "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
+        "npm" => report.step("npm package", || npm::npm(&arguments.rest)),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
         "legacy" => report.step("drop-in libzookeeper_mt", || {
             legacy::legacy(subject, arguments.record)
         }),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
+        "shell" => {
+            report.step("zoowarden shell", || zkcli::shell(Subject::Zoowarden));
+            report.step("zoowarden shell on Apache ZooKeeper", || {
+                zkcli::shell(Subject::Reference)
+            });
+        }
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),
         "curator" => report.step("Apache Curator", || foreign::curator(subject)),
         "kazoo" => report.step("kazoo's own suite", || {
-            foreign::kazoo(subject, &arguments.rest)
+            foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
+        "python" => report.step("the Python package", || python::suite(&arguments.rest)),
+        "kazoo-facade" => report.step("kazoo's suite over the facade", || {
+            python::kazoo(&arguments.rest)
+        }),
+        "contract" => report.step("the bindings' contract, with Apache ZooKeeper", contract),
         _ => return false,
     }
     true
@@ -160,6 +188,24 @@ fn lint() -> Outcome {
             .run_check()
     };
     all.and_then(bare).and_then(client).and_then(server)
+}
+
+/// Our own ensembles are met by the bindings' test suites; here the same steps meet the model.
+fn contract() -> Outcome {
+    server::with_server(Subject::Reference, |server| {
+        cargo(&[
+            "test",
+            "--workspace",
+            "--test",
+            "bindings",
+            "--test",
+            "contract",
+            "--",
+            "--ignored",
+        ])
+        .env("ZOOWARDEN_CONTRACT_HOSTS", &server.address)
+        .run_tests(tally::of_cargo)
+    })
 }
 
 /// The binary comes first: the cluster suites start it.

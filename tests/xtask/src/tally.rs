@@ -66,6 +66,20 @@ pub(crate) fn of_pytest(line: &str) -> Option<Tally> {
     (timed && counted).then(|| sum(counts.split(", ")))
 }
 
+/// `ℹ pass 73`, one line for each way to end.
+pub(crate) fn of_node(line: &str) -> Option<Tally> {
+    let (what, number) = line.strip_prefix("ℹ ")?.split_once(' ')?;
+    let number = number.parse().ok()?;
+    let mut tally = Tally::default();
+    match what {
+        "pass" => tally.passed = number,
+        "fail" | "cancelled" => tally.failed = number,
+        "skipped" | "todo" => tally.skipped = number,
+        _ => return None,
+    }
+    Some(tally)
+}
+
 /// `139 passed, 0 failed`, alone on its line.
 pub(crate) fn of_plain(line: &str) -> Option<Tally> {
     let parts = line.split(", ");
@@ -121,6 +135,9 @@ mod tests {
         let broken = "= 2 failed, 3 passed, 1 warning, 4 errors in 0.12s =";
         check(of_pytest, broken, Some((3, 6, 0)));
         check(of_plain, "139 passed, 0 failed", Some((139, 0, 0)));
+        check(of_node, "ℹ pass 73", Some((73, 0, 0)));
+        check(of_node, "ℹ cancelled 2", Some((0, 2, 0)));
+        check(of_node, "ℹ skipped 1", Some((0, 0, 1)));
     }
 
     #[test]
@@ -130,5 +147,7 @@ mod tests {
         check(of_pytest, "3 items found in cache", None);
         check(of_plain, "FAILED: 3 passed, 1 failed", None);
         check(of_plain, "passed", None);
+        check(of_node, "ℹ duration_ms 76893.06", None);
+        check(of_node, "ℹ tests 75", None);
     }
 }

@@ -49,22 +49,10 @@ pub(crate) const COMPILER: Tool = Tool {
     bring: "apt-get install gcc libc6-dev",
 };
 
-pub(crate) const LIBZOOKEEPER: Tool = Tool {
-    name: "libzookeeper_mt",
-    is_there: || std::path::Path::new("/usr/include/zookeeper/zookeeper.h").exists(),
-    bring: "apt-get install libzookeeper-mt-dev",
-};
-
-pub(crate) const COMPILER_CXX: Tool = Tool {
+pub(crate) const CPP_COMPILER: Tool = Tool {
     name: "a C++ compiler",
     is_there: || answers("c++", &["--version"]),
     bring: "apt-get install g++",
-};
-
-pub(crate) const ZOOKEEPER_BIN: Tool = Tool {
-    name: "cli_mt and load_gen",
-    is_there: || std::path::Path::new("/usr/lib/zookeeper/bin/cli_mt").exists(),
-    bring: "apt-get install zookeeper-bin",
 };
 
 pub(crate) const VALGRIND: Tool = Tool {
@@ -80,9 +68,21 @@ pub(crate) const PKG_CONFIG: Tool = Tool {
 };
 
 pub(crate) const CMAKE: Tool = Tool {
-    name: "cmake",
+    name: "CMake",
     is_there: || answers("cmake", &["--version"]),
-    bring: "apt-get install cmake",
+    bring: "apt-get install cmake make",
+};
+
+pub(crate) const LIBZOOKEEPER: Tool = Tool {
+    name: "libzookeeper_mt",
+    is_there: || std::path::Path::new("/usr/include/zookeeper/zookeeper.h").exists(),
+    bring: "apt-get install libzookeeper-mt-dev",
+};
+
+pub(crate) const ZOOKEEPER_BIN: Tool = Tool {
+    name: "cli_mt and load_gen",
+    is_there: || std::path::Path::new("/usr/lib/zookeeper/bin/cli_mt").exists(),
+    bring: "apt-get install zookeeper-bin",
 };
 
 pub(crate) const KAZOO: Tool = Tool {
@@ -91,6 +91,35 @@ pub(crate) const KAZOO: Tool = Tool {
     bring: "apt-get install python3-venv python3-dev gcc\n  \
             python3 -m venv target/interop/venv\n  \
             target/interop/venv/bin/pip install -r tests/interop/kazoo/requirements.txt",
+};
+
+pub(crate) const PYTHON: Tool = Tool {
+    name: "Python, and what tests the Python package",
+    is_there: || {
+        let tools = process::target().join("python/venv/bin");
+        ["pytest", "mypy", "stubtest"]
+            .iter()
+            .all(|tool| tools.join(tool).exists())
+    },
+    bring: "apt-get install python3-venv\n  \
+            python3 -m venv target/python/venv\n  \
+            target/python/venv/bin/pip install -r bindings-python/tests/requirements.txt",
+};
+
+pub(crate) const NODE: Tool = Tool {
+    name: "node, version 20.4 or later",
+    is_there: || {
+        let enough = "const [major, minor] = process.versions.node.split('.'); \
+                      process.exit(major > 20 || (major == 20 && minor >= 4) ? 0 : 1)";
+        answers("node", &["--eval", enough])
+    },
+    bring: "apt-get install nodejs, or a later version from nodejs.org",
+};
+
+pub(crate) const NPM: Tool = Tool {
+    name: "npm",
+    is_there: || answers("npm", &["--version"]),
+    bring: "apt-get install npm",
 };
 
 pub(crate) const NODE_CLIENT: Tool = Tool {

@@ -4,14 +4,16 @@
 //! `cargo xtask zkcli --reference --record`. What differs from run to run is made equal first:
 //! times, session ids, and zxids, which are numbered in the order in which they appear. Events are
 //! written by another thread than answers, so they are compared apart.
+//!
+//! `zoowarden shell` is held to the same transcript: what zkCli prints and scripts parse, it prints.
 
 use std::fs::File;
 
 use super::Subject;
-use super::process::{Run, root};
+use super::process::{Run, cargo, root};
 use super::report::Outcome;
-use super::server::{Server, with_server};
-use super::tally::Tally;
+use super::server::{self, Server, with_server};
+use super::tally::{self, Tally};
 use super::tools;
 
 /// Where Debian puts it.
@@ -35,12 +37,56 @@ pub(crate) fn session(subject: Subject, record: bool) -> Outcome {
     })
 }
 
-fn converse(server: &Server) -> Result<String, String> {
+/// The same session, typed into our own shell. On Apache ZooKeeper the shell's own suite follows;
+/// on our server that one is a Rust suite like others.
+pub(crate) fn shell(subject: Subject) -> Outcome {
+    server::build().and_then(|| {
+        with_server(subject, |server| {
+            let conversation = match converse_in_shell(server) {
+                Ok(said) => compare(&said),
+                Err(error) => Outcome::failed(&error),
+            };
+            conversation.and_then(|| match subject {
+                Subject::Zoowarden => Outcome::Ran(Tally::default()),
+                Subject::Reference => suite(server),
+            })
+        })
+    })
+}
+
+fn suite(server: &Server) -> Outcome {
+    cargo(&["test", "--workspace", "--test", "shell"])
+        .env("ZOOWARDEN_SHELL_SERVER", &server.address)
+        .run_tests(tally::of_cargo)
+}
+
+fn converse_in_shell(server: &Server) -> Result<String, String> {
+    let binary = server::binary();
+    let run = Run::new(&binary)
+        .args(&["shell", "-s", &server.address])
+        .stdin(typed()?);
+    let (stdout, stderr) = run
+        .capture()
+        .map_err(|error| format!("{}: {error}", binary.display()))?;
+    // Where zkCli says nothing, the shell says how much it did; zkCli tells of its own beginning
+    // and end.
+    let told = |line: &&str| !(line.starts_with("Deleted ") && line.ends_with(" znodes"));
+    let stderr: Vec<&str> = stderr.lines().filter(told).collect();
+    let began = "WatchedEvent state:SyncConnected type:None path:null";
+    let ended = "WatchedEvent state:Closed type:None path:null";
+    let stdout = format!("{began}\n{stdout}\n{ended}\n");
+    Ok(transcript(&stdout, &stderr.join("\n")))
+}
+
+fn typed() -> Result<File, String> {
     let typed = root().join(FOLDER).join("session.txt");
-    let typed = File::open(&typed).map_err(|error| format!("{}: {error}", typed.display()))?;
+    File::open(&typed).map_err(|error| format!("{}: {error}", typed.display()))
+}
+
+fn converse(server: &Server) -> Result<String, String> {
     let run = Run::new(ZKCLI)
         .args(&["-server", &server.address])
-        .stdin(typed);
+        .stdin(typed()?);
     // Pieces of the answers are in the language of the user.
     let run = run
         .env("LC_ALL", "C")
