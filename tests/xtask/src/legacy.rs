@@ -244,7 +244,14 @@ fn compile(name: &str, sources: &[String], headers: Headers) -> Result<PathBuf, 
 }
 
 fn transcript_program(headers: Headers) -> Result<PathBuf, Outcome> {
-    let parts = ["transcript", "tables", "znodes", "watches", "sessions"];
+    let parts = [
+        "transcript",
+        "tables",
+        "znodes",
+        "watches",
+        "losses",
+        "sessions",
+    ];
     let sources = parts.map(|part| format!("{CRATE}/tests/transcript/{part}.c"));
     compile("transcript", &sources, headers)
 }

@@ -289,6 +289,7 @@ int main(int argc, char **argv) {
     chroots(zh, hosts);
     watching(zh, hosts);
     removing_watches(zh);
+    losses(zh, hosts);
     bad_arguments(zh, hosts);
     RC(zookeeper_close(zh));
     handles(hosts);

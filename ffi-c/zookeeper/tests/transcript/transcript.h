@@ -76,6 +76,7 @@ void paths(zhandle_t *zh);
 void chroots(zhandle_t *zh, const char *hosts);
 void watching(zhandle_t *zh, const char *hosts);
 void removing_watches(zhandle_t *zh);
+void losses(zhandle_t *zh, const char *hosts);
 void handles(const char *hosts);
 void sessions(const char *hosts, const clientid_t *orphan);
 /* To be called before the first thread. */
