@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use zoowarden::client::{Answer, OnExpiry, ReadOptions};
+use zoowarden::client::{
+    Answer, OnExpiry, ReadOptions, TlsConfig, TlsIdentity, TlsOptions, TlsVerify,
+};
 use zoowarden::proto::{
     Acl, AddWatchMode, Code, Create, Id, MultiOp, OpCode, PASSWORD_BYTES, ReadOp, Request,
     SessionId, perms,
@@ -29,6 +31,9 @@ const STATES_MAX: usize = 1024;
 
 /// An ACL entry: permissions, scheme, id.
 pub(crate) type Entry = (i32, String, String);
+
+/// TLS: authorities to trust, certificate and key to show, all PEM, and what is verified.
+type Tls = (Option<Vec<u8>>, Option<(Vec<u8>, Vec<u8>)>, String);
 
 /// One operation of a transaction: kind, path, data, ACL, and flags or version.
 type Operation = (String, String, Option<Vec<u8>>, Option<Vec<Entry>>, i32);
@@ -71,7 +76,7 @@ impl Session {
     /// states to take.
     #[new]
     #[pyo3(signature = (port, on_state, hosts, *, session_timeout_ms, limit_ms, read_only, shuffle,
-        renew, keep_null, auth, session, node))]
+        renew, keep_null, auth, session, tls, node))]
     #[allow(
         clippy::too_many_arguments,
         reason = "one for each option of the configuration"
@@ -88,6 +93,7 @@ impl Session {
         keep_null: bool,
         auth: Vec<(String, Vec<u8>)>,
         session: Option<(i64, [u8; PASSWORD_BYTES])>,
+        tls: Option<Tls>,
         node: Option<Inside<'_>>,
     ) -> PyResult<Self> {
         let mut config = ClientConfig::new(connect_string(hosts)?);
@@ -101,6 +107,7 @@ impl Session {
         } else {
             OnExpiry::End
         };
+        config.tls = tls.map(tls_config).transpose()?;
         if let Some(node) = node {
             config.net = node.net()?;
         }
@@ -572,6 +579,24 @@ pub(crate) fn state_name(state: State) -> &'static str {
 fn connect_string(hosts: &str) -> PyResult<ConnectString> {
     let parsed = hosts.parse::<ConnectString>();
     parsed.map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn tls_config((roots_pem, identity, verify): Tls) -> PyResult<TlsConfig> {
+    let verify = match verify.as_str() {
+        "chain" => TlsVerify::ChainOnly,
+        "nothing" => TlsVerify::Nothing,
+        _ => TlsVerify::ChainAndName,
+    };
+    let identity = identity.map(|(certificates_pem, key_pem)| TlsIdentity {
+        certificates_pem,
+        key_pem,
+    });
+    let made = TlsConfig::new(TlsOptions {
+        roots_pem,
+        identity,
+        verify,
+    });
+    made.map_err(|error| Failure::Named("BadArgumentsError", error.to_string()).into())
 }
 
 fn unreachable(limit_ms: u64) -> Failure {

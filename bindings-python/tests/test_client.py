@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import zoowarden
 import zoowarden.testing
 from waiting import until
 from zoowarden import ACL, Client, Permission, Stat, State
+from zoowarden.recipes import Lock
 
 
 def test_what_was_created_is_read(client: Client) -> None:
@@ -243,6 +245,26 @@ def test_late_answer_is_an_error_that_leaves_the_outcome_open() -> None:
                 client.create("/a")
             assert not raised.value.nothing_changed
             ensemble.heal_all()
+
+
+def test_session_ends_with_its_forgotten_client_and_lives_with_what_needs_it(
+    client: Client, hosts: str
+) -> None:
+    forgotten = Client(hosts).connect()
+    forgotten.create("/forgotten", ephemeral=True)
+    forgotten.exists("/x", watch=print)
+    forgotten.watch("/y", print)
+    holding = Lock(Client(hosts).connect(), "/lock").acquire()
+    del forgotten
+
+    def is_gone() -> bool:
+        gc.collect()
+        client.sync()
+        return client.exists("/forgotten") is None
+
+    until(is_gone, "the session is closed")
+    assert holding.is_held
+    assert client.exists(holding.path) is not None
 
 
 def test_threads_share_a_client(client: Client) -> None:

@@ -241,6 +241,33 @@ typedef int32_t zoowarden_on_expiry;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// How a holding stands.
+enum zoowarden_standing
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // It is ours.
+  ZOOWARDEN_STANDING_HELD = 1,
+  // It may be lost: there is no connection. Begin nothing that needs it.
+  ZOOWARDEN_STANDING_UNCERTAIN = 2,
+  // Lost: it was released.
+  ZOOWARDEN_STANDING_RELEASED = 3,
+  // Lost: somebody removed its znode.
+  ZOOWARDEN_STANDING_REMOVED = 4,
+  // Lost: the session, or the client, has ended.
+  ZOOWARDEN_STANDING_SESSION_ENDED = 5,
+  // Lost: there was no connection for a third of the session timeout.
+  ZOOWARDEN_STANDING_OUT_OF_CONTACT = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum zoowarden_standing zoowarden_standing;
+#else
+typedef int32_t zoowarden_standing;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // Where a client stands.
 enum zoowarden_state
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -416,8 +443,8 @@ typedef struct zoowarden_session {
 // How a node shall be. A struct of zeros, and NULL, stand for a single server that keeps everything in
 // memory and listens on a free port of 127.0.0.1.
 typedef struct zoowarden_node_options {
-  // The text of a zoo.cfg with everything that has no field here, members of an ensemble for
-  // example; NULL for none. What is given below comes before it.
+  // The text of a whole zoo.cfg (dataDir and clientPort too), for everything that has no field
+  // here, members of an ensemble for example; NULL for none. What is given below comes before it.
   const char *zoo_cfg;
   // This server's number among the members in `zoo_cfg`; 0 for a single server.
   uint8_t my_id;
@@ -476,6 +503,22 @@ typedef struct zoowarden_read {
   bool children;
 } zoowarden_read;
 
+// Something held: a lock, or a leadership. Ends with zoowarden_holding_release(), also when it is
+// lost.
+typedef struct zoowarden_holding {
+  // Of no meaning to a program; zero names no holding.
+  uint64_t id;
+} zoowarden_holding;
+
+// Called once when an attempt to hold has ended. With a `code` other than ZOOWARDEN_OK `holding` is
+// zeros; else it is the caller's, who ends it with zoowarden_holding_release().
+typedef void (*zoowarden_holding_fn)(zoowarden_code code,
+                                     struct zoowarden_holding holding,
+                                     void *user);
+
+// Called once when a holding is lost, by whatever cause; `standing` is one of zoowarden_standing.
+typedef void (*zoowarden_loss_fn)(struct zoowarden_holding holding, int32_t standing, void *user);
+
 // Changes that are carried out all or not at all. Ends with zoowarden_transaction_commit(),
 // its asynchronous form, or zoowarden_transaction_free().
 typedef struct zoowarden_transaction {
@@ -505,24 +548,21 @@ const char *zoowarden_version(void);
 // Frees what a blocking function gave through its `answer` and sets `*answer` to NULL, so that
 // freeing the same variable twice does nothing. NULL and a pointer to NULL are allowed.
 //
-// # Safety
-// `*answer` is NULL or came from a blocking function, and was not freed through a copy.
+// Requires: `*answer` is NULL or came from a blocking function, and was not freed through a copy.
 void zoowarden_answer_free(struct zoowarden_answer **answer);
 
 // Opens a client and returns at once; it connects, and connects again, in the background. Calls made
 // before it is connected wait. `*client` is closed with zoowarden_client_close(). `options` of zeros
 // stands for the defaults; options may be freed, or used again, afterwards.
 //
-// # Safety
-// `client` is writable.
+// Requires: `client` is writable.
 zoowarden_code zoowarden_client_open(struct zoowarden_options options,
                                      struct zoowarden_client *client);
 
 // Opens a client of `hosts` ("a:2181,b:2181/chroot") with the defaults and waits until it is
 // connected, `timeout_ms` at most (0: as long as it takes). If that fails there is no client to close.
 //
-// # Safety
-// `hosts` is a string, `client` is writable.
+// Requires: `hosts` is a string, `client` is writable.
 zoowarden_code zoowarden_connect(const char *hosts,
                                  uint32_t timeout_ms,
                                  struct zoowarden_client *client);
@@ -534,8 +574,7 @@ zoowarden_code zoowarden_client_wait_connected(struct zoowarden_client client, u
 
 // As zoowarden_client_wait_connected(), without waiting.
 //
-// # Safety
-// `user` is what `completion` takes.
+// Requires: `user` is what `completion` takes.
 zoowarden_code zoowarden_client_wait_connected_async(struct zoowarden_client client,
                                                      zoowarden_completion completion,
                                                      void *user);
@@ -550,22 +589,19 @@ zoowarden_code zoowarden_client_close(struct zoowarden_client client);
 // As zoowarden_client_close(), without waiting; `completion` is the last callback of the client to be
 // called. With ZOOWARDEN_DISPATCH_LOOP go on dispatching until then.
 //
-// # Safety
-// `user` is what `completion` takes.
+// Requires: `user` is what `completion` takes.
 zoowarden_code zoowarden_client_close_async(struct zoowarden_client client,
                                             zoowarden_completion completion,
                                             void *user);
 
 // Where the client stands: one of zoowarden_state.
 //
-// # Safety
-// `state` is writable.
+// Requires: `state` is writable.
 zoowarden_code zoowarden_client_state(struct zoowarden_client client, int32_t *state);
 
 // The client's session.
 //
-// # Safety
-// `session` is writable.
+// Requires: `session` is writable.
 zoowarden_code zoowarden_client_session(struct zoowarden_client client,
                                         struct zoowarden_session *session);
 
@@ -573,8 +609,7 @@ zoowarden_code zoowarden_client_session(struct zoowarden_client client,
 // copied to `buffer`. `*length` is its length without the NUL (`length` may be NULL); with a
 // `capacity` that is too small ZOOWARDEN_BAD_ARGUMENTS. 64 bytes are enough.
 //
-// # Safety
-// `buffer` has `capacity` writable bytes; `length` is NULL or writable.
+// Requires: `buffer` has `capacity` writable bytes; `length` is NULL or writable.
 zoowarden_code zoowarden_client_server(struct zoowarden_client client,
                                        char *buffer,
                                        size_t capacity,
@@ -583,8 +618,7 @@ zoowarden_code zoowarden_client_server(struct zoowarden_client client,
 // The path that all paths of this client are below, or an empty string, copied to `buffer` as
 // zoowarden_client_server() does.
 //
-// # Safety
-// `buffer` has `capacity` writable bytes; `length` is NULL or writable.
+// Requires: `buffer` has `capacity` writable bytes; `length` is NULL or writable.
 zoowarden_code zoowarden_client_chroot(struct zoowarden_client client,
                                        char *buffer,
                                        size_t capacity,
@@ -593,16 +627,14 @@ zoowarden_code zoowarden_client_chroot(struct zoowarden_client client,
 // Tells the client of other servers of the same ensemble, as in zoowarden_options_hosts(); a chroot
 // must be the same. It stays where it is if its server is among them.
 //
-// # Safety
-// `hosts` is a string.
+// Requires: `hosts` is a string.
 zoowarden_code zoowarden_client_set_hosts(struct zoowarden_client client, const char *hosts);
 
 // With ZOOWARDEN_DISPATCH_LOOP: a descriptor that poll() finds readable while callbacks wait. Only
 // poll it: it belongs to the library, which closes it when the client is closed. Without:
 // ZOOWARDEN_INVALID_STATE.
 //
-// # Safety
-// `descriptor` is writable.
+// Requires: `descriptor` is writable.
 zoowarden_code zoowarden_client_descriptor(struct zoowarden_client client, int32_t *descriptor);
 
 // With ZOOWARDEN_DISPATCH_LOOP: runs callbacks that wait, `max` at most (0: all that wait now), on
@@ -610,8 +642,7 @@ zoowarden_code zoowarden_client_descriptor(struct zoowarden_client client, int32
 // closes it runs all. ZOOWARDEN_INVALID_STATE if callbacks of this client are being run already: by
 // another thread, or by this one, because it was called inside a callback.
 //
-// # Safety
-// `count` is NULL or writable.
+// Requires: `count` is NULL or writable.
 zoowarden_code zoowarden_client_dispatch(struct zoowarden_client client, size_t max, size_t *count);
 
 // The name of a code's constant: "ZOOWARDEN_NO_NODE"; "unknown code" for any other number. Static;
@@ -637,8 +668,7 @@ bool zoowarden_error_nothing_changed(void);
 // zoowarden_node_stop(). ZOOWARDEN_BAD_ARGUMENTS if the configuration is wrong,
 // ZOOWARDEN_SYSTEM_ERROR if the address or the directory cannot be used; the text tells.
 //
-// # Safety
-// `options` is NULL or points to one whose strings are NULL or strings; `node` is writable.
+// Requires: `options` is NULL or points to one whose strings are NULL or strings; `node` is writable.
 zoowarden_code zoowarden_node_start(const struct zoowarden_node_options *options,
                                     struct zoowarden_node *node);
 
@@ -650,8 +680,7 @@ zoowarden_code zoowarden_node_wait_ready(struct zoowarden_node node, uint32_t ti
 // `*length` is its length without the NUL (`length` may be NULL); with a `capacity` that is too
 // small ZOOWARDEN_BAD_ARGUMENTS. 64 bytes are enough.
 //
-// # Safety
-// `buffer` has `capacity` writable bytes; `length` is NULL or writable.
+// Requires: `buffer` has `capacity` writable bytes; `length` is NULL or writable.
 zoowarden_code zoowarden_node_connect_string(struct zoowarden_node node,
                                              char *buffer,
                                              size_t capacity,
@@ -659,8 +688,7 @@ zoowarden_code zoowarden_node_connect_string(struct zoowarden_node node,
 
 // Whether the node leads its ensemble; a single one leads itself.
 //
-// # Safety
-// `leads` is writable.
+// Requires: `leads` is writable.
 zoowarden_code zoowarden_node_is_leader(struct zoowarden_node node, bool *leads);
 
 // Ends a session as its expiry does, for tests: its ephemerals are gone when this returns.
@@ -668,14 +696,14 @@ zoowarden_code zoowarden_node_is_leader(struct zoowarden_node node, bool *leads)
 zoowarden_code zoowarden_node_expire_session(struct zoowarden_node node, int64_t session);
 
 // Stops the node in good order: what was acknowledged is kept (if it has a directory), its port is free
-// when this returns. Clients, also those of this process, lose their connections.
+// when this returns. Clients, also those of this process, lose their connections; calls that wait for
+// the node are answered ZOOWARDEN_CLOSING.
 zoowarden_code zoowarden_node_stop(struct zoowarden_node node);
 
 // Makes a set of options with the defaults: one server at 127.0.0.1:2181, a session timeout of 10 s.
 // Freed with zoowarden_options_free().
 //
-// # Safety
-// `options` is writable.
+// Requires: `options` is writable.
 zoowarden_code zoowarden_options_new(struct zoowarden_options *options);
 
 // Frees a set of options; clients opened with it stay as they are.
@@ -684,8 +712,7 @@ zoowarden_code zoowarden_options_free(struct zoowarden_options options);
 // The servers: "a:2181,b,[::1]:2182/chroot". The port is 2181 where none is named; with a chroot all
 // paths of the client are below it.
 //
-// # Safety
-// `hosts` is a string.
+// Requires: `hosts` is a string.
 zoowarden_code zoowarden_options_hosts(struct zoowarden_options options,
                                        const char *hosts);
 
@@ -712,8 +739,7 @@ zoowarden_code zoowarden_options_on_expiry(struct zoowarden_options options, int
 // Goes on with a session that another client, or another process, had: its id and its password of
 // 16 bytes, from zoowarden_client_session().
 //
-// # Safety
-// `password` has 16 bytes.
+// Requires: `password` has 16 bytes.
 zoowarden_code zoowarden_options_session(struct zoowarden_options options,
                                          int64_t id,
                                          const uint8_t *password);
@@ -721,8 +747,7 @@ zoowarden_code zoowarden_options_session(struct zoowarden_options options,
 // Credentials that the client presents on every connection: for scheme "digest", "user:password".
 // May be called several times.
 //
-// # Safety
-// `scheme` is a string, `credentials` has `length` bytes.
+// Requires: `scheme` is a string, `credentials` has `length` bytes.
 zoowarden_code zoowarden_options_auth(struct zoowarden_options options,
                                       const char *scheme,
                                       const void *credentials,
@@ -731,8 +756,7 @@ zoowarden_code zoowarden_options_auth(struct zoowarden_options options,
 // Whom to tell of changes of the client's state; NULL for nobody. `user` must stay good until the
 // client is closed.
 //
-// # Safety
-// `user` is what `function` takes.
+// Requires: `user` is what `function` takes.
 zoowarden_code zoowarden_options_states(struct zoowarden_options options,
                                         zoowarden_state_fn function,
                                         void *user);
@@ -744,11 +768,20 @@ zoowarden_code zoowarden_options_dispatch(struct zoowarden_options options, int3
 // used. The client sees a lost connection once the node is stopped.
 zoowarden_code zoowarden_options_node(struct zoowarden_options options, struct zoowarden_node node);
 
+// Speaks TLS with the servers, whose names must be in their certificates. All files are PEM: `roots` has
+// the authorities to trust (NULL: those of the operating system), `certificate` and `key` say who we
+// are (both NULL: nobody). They are read now; ZOOWARDEN_BAD_ARGUMENTS says what is wrong with them.
+//
+// Requires: The strings are NULL or strings.
+zoowarden_code zoowarden_options_tls(struct zoowarden_options options,
+                                     const char *roots,
+                                     const char *certificate,
+                                     const char *key);
+
 // The data of a znode: `data`, `data_length`, `stat`. With a watcher also a one-shot `watch` of its
 // data and deletion.
 //
-// # Safety
-// `path` is a string, `watcher` is NULL or points to one; `answer` is NULL or writable.
+// Requires: `path` is a string, `watcher` is NULL or points to one; `answer` is NULL or writable.
 zoowarden_code zoowarden_get(struct zoowarden_client client,
                              const char *path,
                              const struct zoowarden_watcher *watcher,
@@ -757,8 +790,7 @@ zoowarden_code zoowarden_get(struct zoowarden_client client,
 
 // As zoowarden_get(), without waiting.
 //
-// # Safety
-// `path` is a string, `watcher` is NULL or points to one; `user` is what `completion` takes.
+// Requires: `path` is a string, `watcher` is NULL or points to one; `user` is what `completion` takes.
 zoowarden_code zoowarden_get_async(struct zoowarden_client client,
                                    const char *path,
                                    const struct zoowarden_watcher *watcher,
@@ -769,8 +801,7 @@ zoowarden_code zoowarden_get_async(struct zoowarden_client client,
 // its creation, data and deletion, in both cases; so with ZOOWARDEN_NO_NODE there is an answer to
 // free, too.
 //
-// # Safety
-// `path` is a string, `watcher` is NULL or points to one; `answer` is NULL or writable.
+// Requires: `path` is a string, `watcher` is NULL or points to one; `answer` is NULL or writable.
 zoowarden_code zoowarden_exists(struct zoowarden_client client,
                                 const char *path,
                                 const struct zoowarden_watcher *watcher,
@@ -779,8 +810,7 @@ zoowarden_code zoowarden_exists(struct zoowarden_client client,
 
 // As zoowarden_exists(), without waiting.
 //
-// # Safety
-// `path` is a string, `watcher` is NULL or points to one; `user` is what `completion` takes.
+// Requires: `path` is a string, `watcher` is NULL or points to one; `user` is what `completion` takes.
 zoowarden_code zoowarden_exists_async(struct zoowarden_client client,
                                       const char *path,
                                       const struct zoowarden_watcher *watcher,
@@ -790,8 +820,7 @@ zoowarden_code zoowarden_exists_async(struct zoowarden_client client,
 // The children of a znode: `names`, and its own `stat`. With a watcher also a one-shot `watch` of its
 // children and deletion.
 //
-// # Safety
-// `path` is a string, `watcher` is NULL or points to one; `answer` is NULL or writable.
+// Requires: `path` is a string, `watcher` is NULL or points to one; `answer` is NULL or writable.
 zoowarden_code zoowarden_get_children(struct zoowarden_client client,
                                       const char *path,
                                       const struct zoowarden_watcher *watcher,
@@ -800,8 +829,7 @@ zoowarden_code zoowarden_get_children(struct zoowarden_client client,
 
 // As zoowarden_get_children(), without waiting.
 //
-// # Safety
-// `path` is a string, `watcher` is NULL or points to one; `user` is what `completion` takes.
+// Requires: `path` is a string, `watcher` is NULL or points to one; `user` is what `completion` takes.
 zoowarden_code zoowarden_get_children_async(struct zoowarden_client client,
                                             const char *path,
                                             const struct zoowarden_watcher *watcher,
@@ -810,8 +838,7 @@ zoowarden_code zoowarden_get_children_async(struct zoowarden_client client,
 
 // The access control list of a znode: `acl`, `stat`.
 //
-// # Safety
-// `path` is a string; `answer` is NULL or writable.
+// Requires: `path` is a string; `answer` is NULL or writable.
 zoowarden_code zoowarden_get_acl(struct zoowarden_client client,
                                  const char *path,
                                  uint32_t timeout_ms,
@@ -819,8 +846,7 @@ zoowarden_code zoowarden_get_acl(struct zoowarden_client client,
 
 // As zoowarden_get_acl(), without waiting.
 //
-// # Safety
-// `path` is a string; `user` is what `completion` takes.
+// Requires: `path` is a string; `user` is what `completion` takes.
 zoowarden_code zoowarden_get_acl_async(struct zoowarden_client client,
                                        const char *path,
                                        zoowarden_completion completion,
@@ -828,8 +854,7 @@ zoowarden_code zoowarden_get_acl_async(struct zoowarden_client client,
 
 // How many znodes are below a znode, at any depth: `count`.
 //
-// # Safety
-// `path` is a string; `answer` is NULL or writable.
+// Requires: `path` is a string; `answer` is NULL or writable.
 zoowarden_code zoowarden_get_all_children_number(struct zoowarden_client client,
                                                  const char *path,
                                                  uint32_t timeout_ms,
@@ -837,8 +862,7 @@ zoowarden_code zoowarden_get_all_children_number(struct zoowarden_client client,
 
 // As zoowarden_get_all_children_number(), without waiting.
 //
-// # Safety
-// `path` is a string; `user` is what `completion` takes.
+// Requires: `path` is a string; `user` is what `completion` takes.
 zoowarden_code zoowarden_get_all_children_number_async(struct zoowarden_client client,
                                                        const char *path,
                                                        zoowarden_completion completion,
@@ -846,8 +870,7 @@ zoowarden_code zoowarden_get_all_children_number_async(struct zoowarden_client c
 
 // The paths of this session's ephemerals below `prefix` (NULL: all): `names`.
 //
-// # Safety
-// `prefix` is NULL or a string; `answer` is NULL or writable.
+// Requires: `prefix` is NULL or a string; `answer` is NULL or writable.
 zoowarden_code zoowarden_get_ephemerals(struct zoowarden_client client,
                                         const char *prefix,
                                         uint32_t timeout_ms,
@@ -855,8 +878,7 @@ zoowarden_code zoowarden_get_ephemerals(struct zoowarden_client client,
 
 // As zoowarden_get_ephemerals(), without waiting.
 //
-// # Safety
-// `prefix` is NULL or a string; `user` is what `completion` takes.
+// Requires: `prefix` is NULL or a string; `user` is what `completion` takes.
 zoowarden_code zoowarden_get_ephemerals_async(struct zoowarden_client client,
                                               const char *prefix,
                                               zoowarden_completion completion,
@@ -864,8 +886,7 @@ zoowarden_code zoowarden_get_ephemerals_async(struct zoowarden_client client,
 
 // Reads several znodes at one moment: `outcomes`, in the order of `reads`, each with its own code.
 //
-// # Safety
-// `reads` has `reads_count` elements whose paths are strings; `answer` is NULL or writable.
+// Requires: `reads` has `reads_count` elements whose paths are strings; `answer` is NULL or writable.
 zoowarden_code zoowarden_multi_read(struct zoowarden_client client,
                                     const struct zoowarden_read *reads,
                                     size_t reads_count,
@@ -874,19 +895,99 @@ zoowarden_code zoowarden_multi_read(struct zoowarden_client client,
 
 // As zoowarden_multi_read(), without waiting.
 //
-// # Safety
-// `reads` has `reads_count` elements whose paths are strings; `user` is what `completion` takes.
+// Requires: `reads` has `reads_count` elements whose paths are strings; `user` is what `completion` takes.
 zoowarden_code zoowarden_multi_read_async(struct zoowarden_client client,
                                           const struct zoowarden_read *reads,
                                           size_t reads_count,
                                           zoowarden_completion completion,
                                           void *user);
 
+// Waits until the lock at `path` is ours, `timeout_ms` at most; after a failure we do not stand in
+// line any more. `identifier` is what others see of us (NULL: nothing). The path is created when it
+// is needed; kazoo's `Lock` on the same path excludes us and is excluded. Not reentrant.
+//
+// Requires: `path` is a string, `identifier` is NULL or a string, `holding` is writable.
+zoowarden_code zoowarden_lock_acquire(struct zoowarden_client client,
+                                      const char *path,
+                                      const char *identifier,
+                                      uint32_t timeout_ms,
+                                      struct zoowarden_holding *holding);
+
+// As zoowarden_lock_acquire(), without waiting.
+//
+// Requires: `path` is a string, `identifier` is NULL or a string, `user` is what `function` takes.
+zoowarden_code zoowarden_lock_acquire_async(struct zoowarden_client client,
+                                            const char *path,
+                                            const char *identifier,
+                                            zoowarden_holding_fn function,
+                                            void *user);
+
+// The lock if nobody holds it or waits for it; else `*holding` is zeros.
+//
+// Requires: As for zoowarden_lock_acquire().
+zoowarden_code zoowarden_lock_try_acquire(struct zoowarden_client client,
+                                          const char *path,
+                                          const char *identifier,
+                                          uint32_t timeout_ms,
+                                          struct zoowarden_holding *holding);
+
+// Stands for election at `path` and waits until we lead, `timeout_ms` at most; after a failure we do
+// not stand any more. A leader must stop by itself when its holding is lost.
+//
+// Requires: As for zoowarden_lock_acquire().
+zoowarden_code zoowarden_election_lead(struct zoowarden_client client,
+                                       const char *path,
+                                       const char *identifier,
+                                       uint32_t timeout_ms,
+                                       struct zoowarden_holding *holding);
+
+// As zoowarden_election_lead(), without waiting.
+//
+// Requires: As for zoowarden_lock_acquire_async().
+zoowarden_code zoowarden_election_lead_async(struct zoowarden_client client,
+                                             const char *path,
+                                             const char *identifier,
+                                             zoowarden_holding_fn function,
+                                             void *user);
+
+// Who leads the election at `path`: its identifier as `data`, its token as `stat.czxid`.
+// ZOOWARDEN_NO_NODE if nobody does.
+//
+// Requires: `path` is a string; `answer` is NULL or writable.
+zoowarden_code zoowarden_election_leader(struct zoowarden_client client,
+                                         const char *path,
+                                         uint32_t timeout_ms,
+                                         struct zoowarden_answer **answer);
+
+// How the holding stands now: one of zoowarden_standing.
+//
+// Requires: `standing` is writable.
+zoowarden_code zoowarden_holding_standing(struct zoowarden_holding holding, int32_t *standing);
+
+// The fencing token: greater than that of every earlier holder. Give it to whatever the holding
+// protects, and let that refuse a smaller one.
+//
+// Requires: `token` is writable.
+zoowarden_code zoowarden_holding_token(struct zoowarden_holding holding, int64_t *token);
+
+// Asks to be told when the holding is lost: `function` is called once, by release too, with the
+// client's other callbacks; it is not called any more once the client is closed.
+//
+// Requires: `user` is what `function` takes, until it was called or the client is closed.
+zoowarden_code zoowarden_holding_on_loss(struct zoowarden_holding holding,
+                                         zoowarden_loss_fn function,
+                                         void *user);
+
+// Gives the holding back, and waits until its znode is gone: until then nobody else holds. It stops
+// being held at once, and the znode goes even if this answers ZOOWARDEN_OPERATION_TIMEOUT. The handle is
+// closed in any case; releasing what was lost is no error.
+zoowarden_code zoowarden_holding_release(struct zoowarden_holding holding,
+                                         uint32_t timeout_ms);
+
 // Sets a watch that stays until zoowarden_watch_remove(), also over lost connections: `watch`. `mode` is
 // one of zoowarden_watch_mode; the znode need not exist.
 //
-// # Safety
-// `path` is a string, `watcher` points to one; `answer` is NULL or writable.
+// Requires: `path` is a string, `watcher` points to one; `answer` is NULL or writable.
 zoowarden_code zoowarden_add_watch(struct zoowarden_client client,
                                    const char *path,
                                    int32_t mode,
@@ -896,8 +997,7 @@ zoowarden_code zoowarden_add_watch(struct zoowarden_client client,
 
 // As zoowarden_add_watch(), without waiting.
 //
-// # Safety
-// `path` is a string, `watcher` points to one; `user` is what `completion` takes.
+// Requires: `path` is a string, `watcher` points to one; `user` is what `completion` takes.
 zoowarden_code zoowarden_add_watch_async(struct zoowarden_client client,
                                          const char *path,
                                          int32_t mode,
@@ -909,8 +1009,7 @@ zoowarden_code zoowarden_add_watch_async(struct zoowarden_client client,
 // read behind it is not older. To do both in one round trip, call zoowarden_sync_async() with a NULL
 // completion and then read.
 //
-// # Safety
-// `path` is a string; `answer` is NULL or writable.
+// Requires: `path` is a string; `answer` is NULL or writable.
 zoowarden_code zoowarden_sync(struct zoowarden_client client,
                               const char *path,
                               uint32_t timeout_ms,
@@ -918,8 +1017,7 @@ zoowarden_code zoowarden_sync(struct zoowarden_client client,
 
 // As zoowarden_sync(), without waiting.
 //
-// # Safety
-// `path` is a string; `user` is what `completion` takes.
+// Requires: `path` is a string; `user` is what `completion` takes.
 zoowarden_code zoowarden_sync_async(struct zoowarden_client client,
                                     const char *path,
                                     zoowarden_completion completion,
@@ -927,8 +1025,7 @@ zoowarden_code zoowarden_sync_async(struct zoowarden_client client,
 
 // Presents credentials, now and on every later connection: for scheme "digest", "user:password".
 //
-// # Safety
-// `scheme` is a string, `credentials` has `credentials_length` bytes; `answer` is NULL or writable.
+// Requires: `scheme` is a string, `credentials` has `credentials_length` bytes; `answer` is NULL or writable.
 zoowarden_code zoowarden_add_auth(struct zoowarden_client client,
                                   const char *scheme,
                                   const void *credentials,
@@ -938,8 +1035,7 @@ zoowarden_code zoowarden_add_auth(struct zoowarden_client client,
 
 // As zoowarden_add_auth(), without waiting.
 //
-// # Safety
-// `scheme` is a string, `credentials` has `credentials_length` bytes; `user` is what `completion` takes.
+// Requires: `scheme` is a string, `credentials` has `credentials_length` bytes; `user` is what `completion` takes.
 zoowarden_code zoowarden_add_auth_async(struct zoowarden_client client,
                                         const char *scheme,
                                         const void *credentials,
@@ -949,16 +1045,14 @@ zoowarden_code zoowarden_add_auth_async(struct zoowarden_client client,
 
 // The identities that the server gives to this client: `acl`, with `perms` 0.
 //
-// # Safety
-// `answer` is NULL or writable.
+// Requires: `answer` is NULL or writable.
 zoowarden_code zoowarden_who_am_i(struct zoowarden_client client,
                                   uint32_t timeout_ms,
                                   struct zoowarden_answer **answer);
 
 // As zoowarden_who_am_i(), without waiting.
 //
-// # Safety
-// `user` is what `completion` takes.
+// Requires: `user` is what `completion` takes.
 zoowarden_code zoowarden_who_am_i_async(struct zoowarden_client client,
                                         zoowarden_completion completion,
                                         void *user);
@@ -966,8 +1060,7 @@ zoowarden_code zoowarden_who_am_i_async(struct zoowarden_client client,
 // The ensemble's configuration as text, whatever the chroot: `data`, `stat`. With a watcher also a
 // one-shot `watch` of it.
 //
-// # Safety
-// `watcher` is NULL or points to one; `answer` is NULL or writable.
+// Requires: `watcher` is NULL or points to one; `answer` is NULL or writable.
 zoowarden_code zoowarden_get_config(struct zoowarden_client client,
                                     const struct zoowarden_watcher *watcher,
                                     uint32_t timeout_ms,
@@ -975,8 +1068,7 @@ zoowarden_code zoowarden_get_config(struct zoowarden_client client,
 
 // As zoowarden_get_config(), without waiting.
 //
-// # Safety
-// `watcher` is NULL or points to one; `user` is what `completion` takes.
+// Requires: `watcher` is NULL or points to one; `user` is what `completion` takes.
 zoowarden_code zoowarden_get_config_async(struct zoowarden_client client,
                                           const struct zoowarden_watcher *watcher,
                                           zoowarden_completion completion,
@@ -986,8 +1078,7 @@ zoowarden_code zoowarden_get_config_async(struct zoowarden_client client,
 // once; NULL for what is not meant. Only if the configuration has `version`, -1 for any. Gives the
 // new configuration: `data`, `stat`.
 //
-// # Safety
-// The strings are NULL or strings; `answer` is NULL or writable.
+// Requires: The strings are NULL or strings; `answer` is NULL or writable.
 zoowarden_code zoowarden_reconfig(struct zoowarden_client client,
                                   const char *joining,
                                   const char *leaving,
@@ -998,8 +1089,7 @@ zoowarden_code zoowarden_reconfig(struct zoowarden_client client,
 
 // As zoowarden_reconfig(), without waiting.
 //
-// # Safety
-// The strings are NULL or strings; `user` is what `completion` takes.
+// Requires: The strings are NULL or strings; `user` is what `completion` takes.
 zoowarden_code zoowarden_reconfig_async(struct zoowarden_client client,
                                         const char *joining,
                                         const char *leaving,
@@ -1011,8 +1101,7 @@ zoowarden_code zoowarden_reconfig_async(struct zoowarden_client client,
 // Begins a transaction; nothing is sent before it is committed, by any client. It ends with
 // zoowarden_transaction_commit(), its asynchronous form, or zoowarden_transaction_free().
 //
-// # Safety
-// `transaction` is writable.
+// Requires: `transaction` is writable.
 zoowarden_code zoowarden_transaction_new(struct zoowarden_transaction *transaction);
 
 // Gives up a transaction that was not committed.
@@ -1020,8 +1109,7 @@ zoowarden_code zoowarden_transaction_free(struct zoowarden_transaction transacti
 
 // Adds a creation, as zoowarden_create() takes it.
 //
-// # Safety
-// `path` is a string, `data` has `data_length` bytes, `options` is NULL or points to one.
+// Requires: `path` is a string, `data` has `data_length` bytes, `options` is NULL or points to one.
 zoowarden_code zoowarden_transaction_create(struct zoowarden_transaction transaction,
                                             const char *path,
                                             const void *data,
@@ -1030,16 +1118,14 @@ zoowarden_code zoowarden_transaction_create(struct zoowarden_transaction transac
 
 // Adds a deletion, as zoowarden_delete() takes it.
 //
-// # Safety
-// `path` is a string.
+// Requires: `path` is a string.
 zoowarden_code zoowarden_transaction_delete(struct zoowarden_transaction transaction,
                                             const char *path,
                                             int32_t version);
 
 // Adds a change of data, as zoowarden_set() takes it.
 //
-// # Safety
-// `path` is a string, `data` has `data_length` bytes.
+// Requires: `path` is a string, `data` has `data_length` bytes.
 zoowarden_code zoowarden_transaction_set(struct zoowarden_transaction transaction,
                                          const char *path,
                                          const void *data,
@@ -1048,8 +1134,7 @@ zoowarden_code zoowarden_transaction_set(struct zoowarden_transaction transactio
 
 // Adds a condition: the znode exists and has `version` (ZOOWARDEN_ANY_VERSION: any).
 //
-// # Safety
-// `path` is a string.
+// Requires: `path` is a string.
 zoowarden_code zoowarden_transaction_check(struct zoowarden_transaction transaction,
                                            const char *path,
                                            int32_t version);
@@ -1058,8 +1143,7 @@ zoowarden_code zoowarden_transaction_check(struct zoowarden_transaction transact
 // answered, and there is an answer to free, too. Whatever is answered, the transaction has ended;
 // only with ZOOWARDEN_BAD_ARGUMENTS or ZOOWARDEN_CLOSING for `client` it is as it was.
 //
-// # Safety
-// `answer` is NULL or writable.
+// Requires: `answer` is NULL or writable.
 zoowarden_code zoowarden_transaction_commit(struct zoowarden_transaction transaction,
                                             struct zoowarden_client client,
                                             uint32_t timeout_ms,
@@ -1067,8 +1151,7 @@ zoowarden_code zoowarden_transaction_commit(struct zoowarden_transaction transac
 
 // As zoowarden_transaction_commit(), without waiting.
 //
-// # Safety
-// `user` is what `completion` takes.
+// Requires: `user` is what `completion` takes.
 zoowarden_code zoowarden_transaction_commit_async(struct zoowarden_transaction transaction,
                                                   struct zoowarden_client client,
                                                   zoowarden_completion completion,
@@ -1082,8 +1165,7 @@ zoowarden_code zoowarden_watch_remove(struct zoowarden_watch watch);
 // Creates a znode: its `path` (with the digits of a sequential one) and `stat`. `data` NULL with length
 // 0 is null data. `options` may be NULL.
 //
-// # Safety
-// `path` is a string, `data` has `data_length` bytes, `options` is NULL or points to one; `answer` is NULL or writable.
+// Requires: `path` is a string, `data` has `data_length` bytes, `options` is NULL or points to one; `answer` is NULL or writable.
 zoowarden_code zoowarden_create(struct zoowarden_client client,
                                 const char *path,
                                 const void *data,
@@ -1094,8 +1176,7 @@ zoowarden_code zoowarden_create(struct zoowarden_client client,
 
 // As zoowarden_create(), without waiting.
 //
-// # Safety
-// `path` is a string, `data` has `data_length` bytes, `options` is NULL or points to one; `user` is what `completion` takes.
+// Requires: `path` is a string, `data` has `data_length` bytes, `options` is NULL or points to one; `user` is what `completion` takes.
 zoowarden_code zoowarden_create_async(struct zoowarden_client client,
                                       const char *path,
                                       const void *data,
@@ -1106,8 +1187,7 @@ zoowarden_code zoowarden_create_async(struct zoowarden_client client,
 
 // Sets the data of a znode whose version is `version`, or ZOOWARDEN_ANY_VERSION: its `stat`.
 //
-// # Safety
-// `path` is a string, `data` has `data_length` bytes; `answer` is NULL or writable.
+// Requires: `path` is a string, `data` has `data_length` bytes; `answer` is NULL or writable.
 zoowarden_code zoowarden_set(struct zoowarden_client client,
                              const char *path,
                              const void *data,
@@ -1118,8 +1198,7 @@ zoowarden_code zoowarden_set(struct zoowarden_client client,
 
 // As zoowarden_set(), without waiting.
 //
-// # Safety
-// `path` is a string, `data` has `data_length` bytes; `user` is what `completion` takes.
+// Requires: `path` is a string, `data` has `data_length` bytes; `user` is what `completion` takes.
 zoowarden_code zoowarden_set_async(struct zoowarden_client client,
                                    const char *path,
                                    const void *data,
@@ -1130,8 +1209,7 @@ zoowarden_code zoowarden_set_async(struct zoowarden_client client,
 
 // Deletes a znode without children whose version is `version`, or ZOOWARDEN_ANY_VERSION.
 //
-// # Safety
-// `path` is a string; `answer` is NULL or writable.
+// Requires: `path` is a string; `answer` is NULL or writable.
 zoowarden_code zoowarden_delete(struct zoowarden_client client,
                                 const char *path,
                                 int32_t version,
@@ -1140,8 +1218,7 @@ zoowarden_code zoowarden_delete(struct zoowarden_client client,
 
 // As zoowarden_delete(), without waiting.
 //
-// # Safety
-// `path` is a string; `user` is what `completion` takes.
+// Requires: `path` is a string; `user` is what `completion` takes.
 zoowarden_code zoowarden_delete_async(struct zoowarden_client client,
                                       const char *path,
                                       int32_t version,
@@ -1149,10 +1226,9 @@ zoowarden_code zoowarden_delete_async(struct zoowarden_client client,
                                       void *user);
 
 // Sets the access control list of a znode whose `aversion` is `version`, or ZOOWARDEN_ANY_VERSION: its
-// `stat`. An empty list stands for everybody everything.
+// `stat`. NULL with count 0 stands for everybody everything.
 //
-// # Safety
-// `path` is a string, `acl` has `acl_count` entries with strings; `answer` is NULL or writable.
+// Requires: `path` is a string, `acl` has `acl_count` entries with strings; `answer` is NULL or writable.
 zoowarden_code zoowarden_set_acl(struct zoowarden_client client,
                                  const char *path,
                                  const struct zoowarden_acl *acl,
@@ -1163,8 +1239,7 @@ zoowarden_code zoowarden_set_acl(struct zoowarden_client client,
 
 // As zoowarden_set_acl(), without waiting.
 //
-// # Safety
-// `path` is a string, `acl` has `acl_count` entries with strings; `user` is what `completion` takes.
+// Requires: `path` is a string, `acl` has `acl_count` entries with strings; `user` is what `completion` takes.
 zoowarden_code zoowarden_set_acl_async(struct zoowarden_client client,
                                        const char *path,
                                        const struct zoowarden_acl *acl,
@@ -1176,8 +1251,7 @@ zoowarden_code zoowarden_set_acl_async(struct zoowarden_client client,
 // Creates a znode and all that are missing above it, persistent, empty, and open to everybody. Several
 // requests: it may be half done when it fails, and may be repeated.
 //
-// # Safety
-// `path` is a string; `answer` is NULL or writable.
+// Requires: `path` is a string; `answer` is NULL or writable.
 zoowarden_code zoowarden_ensure_path(struct zoowarden_client client,
                                      const char *path,
                                      uint32_t timeout_ms,
@@ -1185,8 +1259,7 @@ zoowarden_code zoowarden_ensure_path(struct zoowarden_client client,
 
 // As zoowarden_ensure_path(), without waiting.
 //
-// # Safety
-// `path` is a string; `user` is what `completion` takes.
+// Requires: `path` is a string; `user` is what `completion` takes.
 zoowarden_code zoowarden_ensure_path_async(struct zoowarden_client client,
                                            const char *path,
                                            zoowarden_completion completion,
@@ -1195,8 +1268,7 @@ zoowarden_code zoowarden_ensure_path_async(struct zoowarden_client client,
 // Deletes a znode and everything below it. Several requests: it may be half done when it fails, and may
 // be repeated.
 //
-// # Safety
-// `path` is a string; `answer` is NULL or writable.
+// Requires: `path` is a string; `answer` is NULL or writable.
 zoowarden_code zoowarden_delete_recursive(struct zoowarden_client client,
                                           const char *path,
                                           uint32_t timeout_ms,
@@ -1204,8 +1276,7 @@ zoowarden_code zoowarden_delete_recursive(struct zoowarden_client client,
 
 // As zoowarden_delete_recursive(), without waiting.
 //
-// # Safety
-// `path` is a string; `user` is what `completion` takes.
+// Requires: `path` is a string; `user` is what `completion` takes.
 zoowarden_code zoowarden_delete_recursive_async(struct zoowarden_client client,
                                                 const char *path,
                                                 zoowarden_completion completion,

@@ -175,3 +175,38 @@ pub extern "C" fn zoowarden_error_nothing_changed() -> bool {
     };
     LAST.try_with(told).unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::{Failure, guard, zoowarden_error_nothing_changed, zoowarden_error_text};
+    use crate::code::zoowarden_code;
+
+    fn told() -> &'static str {
+        // SAFETY: a string of this thread's, which does not fail again in these tests.
+        unsafe { CStr::from_ptr(zoowarden_error_text()) }
+            .to_str()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_panic_becomes_a_code_and_its_words_are_kept() {
+        let code = guard(|| panic!("one of {}", 7));
+        assert_eq!(code, zoowarden_code::ZOOWARDEN_RUNTIME_INCONSISTENCY);
+        assert!(told().ends_with("one of 7"), "{}", told());
+        assert!(!zoowarden_error_nothing_changed());
+    }
+
+    #[test]
+    fn the_last_failure_is_each_threads_own() {
+        let code = guard(|| Err(Failure::bad_arguments("mine")));
+        assert_eq!(code, zoowarden_code::ZOOWARDEN_BAD_ARGUMENTS);
+        std::thread::spawn(|| assert_eq!(told(), ""))
+            .join()
+            .unwrap();
+        assert_eq!(guard(|| Ok(())), zoowarden_code::ZOOWARDEN_OK);
+        assert_eq!(told(), "mine");
+        assert!(zoowarden_error_nothing_changed());
+    }
+}

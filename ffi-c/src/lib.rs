@@ -4,7 +4,7 @@
 //! errors, callbacks instead of futures. What does not: any knowledge of the protocol, which is the
 //! core's. The head of the header states the rules for its users.
 //!
-//! Invariants: every entry goes through [`failure::guard`]; no C pointer outlives its call, but for
+//! Invariants: every entry that can fail goes through [`failure::guard`]; no C pointer outlives its call, but for
 //! `user` pointers, which are only handed back; answers to blocking calls come straight from the
 //! I/O task, so that a callback may make them.
 //!

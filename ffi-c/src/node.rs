@@ -4,8 +4,9 @@
 
 use std::ffi::c_char;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use tokio::sync::{RwLock, watch};
 use zoowarden::bridge::runtime;
 use zoowarden::client::{Code, SessionId};
 use zoowarden::node::{Node, NodeConfig, Storage};
@@ -17,7 +18,13 @@ use crate::failure::{Failure, guard};
 use crate::handle::Table;
 use crate::input::{Patience, Place, ZOOWARDEN_FOREVER, elements, put_text, text_or_null};
 
-static NODES: Table<RwLock<Option<Arc<Node>>>> = Table::new(5, "node");
+static NODES: Table<Running> = Table::new(5, "node");
+
+/// A node, until it is stopped. Calls hold it shared; who stops it tells them first.
+struct Running {
+    node: RwLock<Option<Node>>,
+    stopping: watch::Sender<bool>,
+}
 
 /// A server inside this process. Stopped with zoowarden_node_stop().
 #[repr(C)]
@@ -105,12 +112,31 @@ impl From<ExpireError> for Failure {
     }
 }
 
-/// The node of a handle, for one call.
-pub(crate) fn running(node: zoowarden_node) -> Result<Arc<Node>, Failure> {
-    let slot = NODES.get(node.id)?;
-    let node = slot.read().unwrap_or_else(PoisonError::into_inner).clone();
-    node.ok_or_else(|| Failure::refused(Code::Closing, "the node is being stopped"))
+/// Does something with the node of a handle, unless it is stopped meanwhile.
+pub(crate) fn with_node<T>(
+    node: zoowarden_node,
+    patience: Patience,
+    work: impl AsyncFnOnce(&Node) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let running = NODES.get(node.id)?;
+    let stopped = || Failure::refused(Code::Closing, "the node was stopped");
+    let work = async {
+        let mut stopping = running.stopping.subscribe();
+        let node = running.node.read().await;
+        let node = node.as_ref().ok_or_else(stopped)?;
+        tokio::select! {
+            done = work(node) => done,
+            // An error means that nobody is left who could stop it, which cannot be.
+            _ = stopping.wait_for(|stopping| *stopping) => Err(stopped()),
+        }
+    };
+    wait_for(work, patience)
 }
+
+/// As long as it takes.
+pub(crate) const PATIENT: Patience = Patience {
+    timeout_ms: ZOOWARDEN_FOREVER,
+};
 
 /// Starts a server inside this process. A single one serves when this returns; for a member of an
 /// ensemble see zoowarden_node_wait_ready(). `options` may be NULL. `*node` is stopped with
@@ -127,8 +153,11 @@ pub unsafe extern "C" fn zoowarden_node_start(
     guard(|| {
         // SAFETY: as promised by the caller.
         let (place, config) = unsafe { (Place::required(node, "node")?, config(options)?) };
-        let started = wait_for(Node::start(config), Patience::new(0, ZOOWARDEN_FOREVER))?;
-        let id = NODES.insert(Arc::new(RwLock::new(Some(Arc::new(started)))))?;
+        let started = wait_for(Node::start(config), PATIENT)?;
+        let id = NODES.insert(Arc::new(Running {
+            node: RwLock::new(Some(started)),
+            stopping: watch::Sender::new(false),
+        }))?;
         place.put(zoowarden_node { id });
         Ok(())
     })
@@ -142,8 +171,8 @@ pub extern "C" fn zoowarden_node_wait_ready(
     timeout_ms: u32,
 ) -> zoowarden_code {
     guard(|| {
-        let node = running(node)?;
-        wait_for(node.ready(), Patience::new(timeout_ms, ZOOWARDEN_FOREVER))
+        let patience = Patience::new(timeout_ms, ZOOWARDEN_FOREVER);
+        with_node(node, patience, async |node| Ok(node.ready().await?))
     })
 }
 
@@ -161,7 +190,7 @@ pub unsafe extern "C" fn zoowarden_node_connect_string(
     length: *mut usize,
 ) -> zoowarden_code {
     guard(|| {
-        let told = running(node)?.connect_string();
+        let told = with_node(node, PATIENT, async |node| Ok(node.connect_string()))?;
         // SAFETY: as promised by the caller.
         unsafe { put_text(&told, buffer, capacity, length) }
     })
@@ -179,7 +208,7 @@ pub unsafe extern "C" fn zoowarden_node_is_leader(
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(leads, "leads") }?;
-        place.put(running(node)?.is_leader());
+        place.put(with_node(node, PATIENT, async |node| Ok(node.is_leader()))?);
         Ok(())
     })
 }
@@ -192,23 +221,26 @@ pub extern "C" fn zoowarden_node_expire_session(
     session: i64,
 ) -> zoowarden_code {
     guard(|| {
-        let node = running(node)?;
-        let expired = node.expire_session(SessionId(session));
-        wait_for(expired, Patience::new(0, ZOOWARDEN_FOREVER))
+        let session = SessionId(session);
+        with_node(node, PATIENT, async |node| {
+            Ok(node.expire_session(session).await?)
+        })
     })
 }
 
 /// Stops the node in good order: what was acknowledged is kept (if it has a directory), its port is free
-/// when this returns. Clients, also those of this process, lose their connections.
+/// when this returns. Clients, also those of this process, lose their connections; calls that wait for
+/// the node are answered ZOOWARDEN_CLOSING.
 #[unsafe(no_mangle)]
 pub extern "C" fn zoowarden_node_stop(node: zoowarden_node) -> zoowarden_code {
     guard(|| {
-        let slot = NODES.remove(node.id)?;
-        let node = slot.write().unwrap_or_else(PoisonError::into_inner).take();
-        // Another thread may be inside a call with it; then the last of them ends the node.
-        if let Some(node) = node.and_then(Arc::into_inner) {
-            runtime().block_on(node.shutdown());
-        }
+        let running = NODES.remove(node.id)?;
+        running.stopping.send_replace(true);
+        runtime().block_on(async {
+            if let Some(node) = running.node.write().await.take() {
+                node.shutdown().await;
+            }
+        });
         Ok(())
     })
 }

@@ -17,7 +17,7 @@ use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
 use crate::input::{Place, ZOOWARDEN_FOREVER, data, elements, text, text_or_null};
-use crate::node::{running, zoowarden_node};
+use crate::node::{PATIENT, with_node, zoowarden_node};
 
 static TABLE: Table<Mutex<ClientOptions>> = Table::new(2, "set of client options");
 
@@ -304,9 +304,11 @@ pub extern "C" fn zoowarden_options_node(
     node: zoowarden_node,
 ) -> zoowarden_code {
     change(options, |options| {
-        let node = running(node)?;
-        options.config.net = node.net();
-        options.set_hosts(&node.connect_string())
+        let (net, hosts) = with_node(node, PATIENT, async |node| {
+            Ok((node.net(), node.connect_string()))
+        })?;
+        options.config.net = net;
+        options.set_hosts(&hosts)
     })
 }
 

@@ -84,7 +84,7 @@ fn play_all(hosts: &str) {
     let whole = connect(hosts);
     for (number, scenario) in scenarios.iter().enumerate() {
         let root = format!("/contract-c-{}-{number}", std::process::id());
-        operate(whole, "create", &json!({"path": root, "data": ""})).unwrap();
+        operate(whole, "create", &json!({"path": root, "data": ""})).expect("an empty root");
         let mut play = Play {
             hosts: format!("{hosts}{root}"),
             ..Play::default()
@@ -180,7 +180,7 @@ unsafe extern "C" fn hear(event: *const zoowarden_event, user: *mut c_void) {
     };
     // SAFETY: events of changes have a path.
     let path = unsafe { text_of(event.path) };
-    let mut events = heard.events.lock().unwrap();
+    let mut events = heard.events.lock().expect("nobody panics with it");
     events.push_back(json!({"kind": kind, "path": path}));
     heard.changed.notify_all();
 }
@@ -201,7 +201,11 @@ impl Play {
             "event" => self.event(place, name),
             "no_event" => {
                 settle(client);
-                let events = self.watchings[name].heard.events.lock().unwrap();
+                let events = self.watchings[name]
+                    .heard
+                    .events
+                    .lock()
+                    .expect("nobody panics with it");
                 return assert!(events.is_empty(), "{place}: {events:?}");
             }
             "unwatch" => {
@@ -220,11 +224,11 @@ impl Play {
 
     fn event(&mut self, place: &str, name: &str) -> Result<Value, zoowarden_code> {
         let heard = &self.watchings[name].heard;
-        let events = heard.events.lock().unwrap();
+        let events = heard.events.lock().expect("nobody panics with it");
         let waited = heard
             .changed
             .wait_timeout_while(events, SOON, |events| events.is_empty());
-        let event = waited.unwrap().0.pop_front();
+        let event = waited.expect("nobody panics with it").0.pop_front();
         Ok(event.unwrap_or_else(|| panic!("{place}: no event")))
     }
 
@@ -379,7 +383,7 @@ fn operate(
             "get_ephemerals" => (zoowarden_get_ephemerals(client, at, 0, out), names_form),
             "get_all_children_number" => (
                 zoowarden_get_all_children_number(client, at, 0, out),
-                |answer| json!({"count": answer.count}),
+                count_form,
             ),
             "add_auth" => {
                 let (from, length) = (auth.as_ptr().cast(), auth.len());
@@ -391,15 +395,30 @@ fn operate(
             "who_am_i" => (zoowarden_who_am_i(client, 0, out), acl_form),
             other => panic!("no operation is called {other}"),
         };
-        let told = answer.as_ref().map(form);
-        zoowarden_answer_free(out);
-        match code {
-            zoowarden_code::ZOOWARDEN_OK => Ok(told.expect("a success has an answer")),
-            zoowarden_code::ZOOWARDEN_NO_NODE if operation == "exists" => {
-                Ok(json!({"exists": false}))
-            }
-            code => Err(code),
-        }
+        told(code, &raw mut answer, form, operation == "exists")
+    }
+}
+
+/// What an operation gave, as the contract says it; frees the answer.
+///
+/// # Safety
+/// `answer` was filled by a blocking function that answered `code`.
+unsafe fn told(
+    code: zoowarden_code,
+    answer: *mut *mut zoowarden_answer,
+    form: fn(&zoowarden_answer) -> Value,
+    is_exists: bool,
+) -> Result<Value, zoowarden_code> {
+    // SAFETY: as promised by the caller.
+    let told = unsafe {
+        let told = (*answer).as_ref().map(form);
+        zoowarden_answer_free(answer);
+        told
+    };
+    match code {
+        zoowarden_code::ZOOWARDEN_OK => Ok(told.expect("a success has an answer")),
+        zoowarden_code::ZOOWARDEN_NO_NODE if is_exists => Ok(json!({"exists": false})),
+        code => Err(code),
     }
 }
 
@@ -453,6 +472,10 @@ fn outcomes(answer: &zoowarden_answer) -> Vec<(zoowarden_code, Value)> {
 
 fn no_form(_: &zoowarden_answer) -> Value {
     json!({})
+}
+
+fn count_form(answer: &zoowarden_answer) -> Value {
+    json!({"count": answer.count})
 }
 
 fn path_form(answer: &zoowarden_answer) -> Value {

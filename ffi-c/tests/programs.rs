@@ -50,6 +50,11 @@ fn locks_exclude_and_elections_elect() {
 }
 
 #[test]
+fn limits_are_reached_told_and_left_behind() {
+    run_test("limits", &[]);
+}
+
+#[test]
 fn a_thousand_clients_and_nodes_leave_nothing_behind() {
     let program = compile("tests/c/leaks.c", C99, Library::Shared);
     println!("{}", run(&program, &[]));

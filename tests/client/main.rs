@@ -6,6 +6,7 @@
 mod operations;
 mod order;
 mod recovery;
+mod secure;
 mod watchers;
 
 use std::time::Duration;

@@ -53,11 +53,13 @@ from zoowarden.values import (
     CREATOR_ALL_ACL,
     OPEN_ACL_UNSAFE,
     READ_ACL_UNSAFE,
+    TLS,
     Event,
     EventType,
     Permission,
     Stat,
     State,
+    TLSVerify,
 )
 
 __version__ = _version()
@@ -67,6 +69,7 @@ __all__ = [
     "CREATOR_ALL_ACL",
     "OPEN_ACL_UNSAFE",
     "READ_ACL_UNSAFE",
+    "TLS",
     "AsyncClient",
     "AsyncTransaction",
     "AsyncWatch",
@@ -108,6 +111,7 @@ __all__ = [
     "Stat",
     "State",
     "SystemZooKeeperError",
+    "TLSVerify",
     "ThrottledOpError",
     "Transaction",
     "TransactionError",

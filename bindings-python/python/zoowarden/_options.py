@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoowarden._zoowarden import Port, Session
 from zoowarden.errors import BadArgumentsError, ClientClosedError
-from zoowarden.values import ACL, Permission
+from zoowarden.values import ACL, TLS, Permission
 
 if TYPE_CHECKING:
     from zoowarden.node import Node
@@ -35,6 +36,7 @@ class Options:
     auth: Sequence[tuple[str, str | bytes]] = field(repr=False)
     session: tuple[int, bytes] | None = field(repr=False)
     default_acl: Sequence[ACL] | None
+    tls: TLS | None
     node: Node | None
 
     def open(self, port: Port, on_state: Callable[[], object], keep_null: bool = False) -> Session:
@@ -52,6 +54,7 @@ class Options:
             keep_null=keep_null,
             auth=[(scheme, credential_bytes(credential)) for scheme, credential in self.auth],
             session=self.session,
+            tls=None if self.tls is None else tls_parts(self.tls),
             node=native,
         )
 
@@ -71,6 +74,17 @@ def hosts_text(hosts: str | Sequence[str]) -> str:
 def credential_bytes(credential: str | bytes) -> bytes:
     """A credential as it travels."""
     return credential.encode() if isinstance(credential, str) else credential
+
+
+def tls_parts(tls: TLS) -> tuple[bytes | None, tuple[bytes, bytes] | None, str]:
+    """What the files hold."""
+    if (tls.certificate is None) != (tls.key is None):
+        raise ValueError("a certificate needs its key, and a key its certificate")
+    identity = None
+    if tls.certificate is not None and tls.key is not None:
+        identity = (Path(tls.certificate).read_bytes(), Path(tls.key).read_bytes())
+    roots = None if tls.ca is None else Path(tls.ca).read_bytes()
+    return roots, identity, tls.verify.value
 
 
 def acl_entries(acl: Iterable[ACL] | None, default: Iterable[ACL] | None) -> list[Entry] | None:

@@ -153,6 +153,12 @@ def remember(session: Session) -> None:
     _sessions.add(session)
 
 
+def abandon(session: object, port: Port) -> None:
+    """Closes a session that nobody will ask for any more, in the background."""
+    if isinstance(session, Session) and session.is_ours():
+        session.close((port, lambda _value, _error: None))
+
+
 _servers: weakref.WeakSet[Node | Ensemble] = weakref.WeakSet()
 
 

@@ -170,6 +170,7 @@ class Session:
         keep_null: bool,
         auth: list[tuple[str, bytes]],
         session: tuple[int, bytes] | None,
+        tls: tuple[bytes | None, tuple[bytes, bytes] | None, str] | None,
         node: Node | Ensemble | None,
     ) -> Session: ...
     def take_states(self) -> tuple[list[str], bool]: ...

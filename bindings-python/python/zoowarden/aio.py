@@ -15,7 +15,7 @@ from zoowarden._transactions import Builder
 from zoowarden._watches import Calling, Source, StateListener, WatchCallback
 from zoowarden._zoowarden import Port, Session, Stat
 from zoowarden.errors import ClientClosedError
-from zoowarden.values import ACL, Event, State
+from zoowarden.values import ACL, TLS, Event, State
 
 if TYPE_CHECKING:
     from zoowarden.node import Node
@@ -52,6 +52,7 @@ class AsyncClient:
         auth: credentials, each a scheme and what it takes: ``("digest", "user:password")``.
         session: id and password of a session to attach to.
         default_acl: the ACL of znodes that are created without one; everybody may do everything.
+        tls: how connections are secured; None for not at all.
         node: an embedded server to talk to without TCP, instead of ``hosts``.
     """
 
@@ -66,6 +67,7 @@ class AsyncClient:
         auth: Sequence[tuple[str, str | bytes]] = (),
         session: tuple[int, bytes] | None = None,
         default_acl: Sequence[ACL] | None = None,
+        tls: TLS | None = None,
         node: Node | None = None,
     ) -> None:
         self._options = Options(
@@ -78,6 +80,7 @@ class AsyncClient:
             auth=auth,
             session=session,
             default_acl=default_acl,
+            tls=tls,
             node=node,
         )
         self._shared: _ports.LoopPort | None = None
@@ -149,6 +152,8 @@ class AsyncClient:
         shared = getattr(self, "_shared", None)
         if shared is not None:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self)
+            # Watches that call back would keep the session open.
+            _ports.abandon(self._session, shared.port)
             with contextlib.suppress(RuntimeError):
                 # A closed loop has closed its port.
                 shared.loop.call_soon_threadsafe(_ports.release, shared)

@@ -14,7 +14,7 @@ from zoowarden._transactions import Builder
 from zoowarden._watches import Calling, Source, StateListener, WatchCallback
 from zoowarden._zoowarden import Session, Stat
 from zoowarden.errors import ClientClosedError
-from zoowarden.values import ACL, Event, State
+from zoowarden.values import ACL, TLS, Event, State
 
 if TYPE_CHECKING:
     from zoowarden.node import Node
@@ -50,6 +50,7 @@ class Client:
         auth: credentials, each a scheme and what it takes: ``("digest", "user:password")``.
         session: id and password of a session to attach to.
         default_acl: the ACL of znodes that are created without one; everybody may do everything.
+        tls: how connections are secured; None for not at all.
         node: an embedded server to talk to without TCP, instead of ``hosts``.
     """
 
@@ -65,6 +66,7 @@ class Client:
         auth: Sequence[tuple[str, str | bytes]] = (),
         session: tuple[int, bytes] | None = None,
         default_acl: Sequence[ACL] | None = None,
+        tls: TLS | None = None,
         node: Node | None = None,
     ) -> None:
         self._options = Options(
@@ -77,6 +79,7 @@ class Client:
             auth=auth,
             session=session,
             default_acl=default_acl,
+            tls=tls,
             node=node,
         )
         self._callbacks = _ports.CallbackThread()
@@ -138,6 +141,8 @@ class Client:
     def __del__(self) -> None:
         callbacks = getattr(self, "_callbacks", None)
         if callbacks is not None:
+            # Watches that call back would keep the session open.
+            _ports.abandon(getattr(self, "_session", None), callbacks.port)
             callbacks.stop()
 
     def __repr__(self) -> str:
@@ -471,6 +476,8 @@ class Watch:
     """
 
     def __init__(self, client: Client, callback: WatchCallback | None) -> None:
+        # The session lives as long as its client.
+        self._client = client
         self._changed = threading.Condition()
         self._closed = False
         port = client._callbacks.port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
+import os
 from dataclasses import dataclass
 
 from zoowarden._zoowarden import Stat
@@ -14,11 +15,13 @@ __all__ = [
     "CREATOR_ALL_ACL",
     "OPEN_ACL_UNSAFE",
     "READ_ACL_UNSAFE",
+    "TLS",
     "Event",
     "EventType",
     "Permission",
     "Stat",
     "State",
+    "TLSVerify",
 ]
 
 
@@ -107,6 +110,34 @@ class ACL:
     def digest(cls, user: str, password: str, permissions: Permission = Permission.ALL) -> ACL:
         """An entry for whoever calls ``add_auth("digest", "user:password")``."""
         return cls(permissions, "digest", digest_id(user, password))
+
+
+class TLSVerify(enum.Enum):
+    """What a server's certificate must show."""
+
+    CHAIN_AND_NAME = "chain and name"
+    """A chain to a trusted authority, and the name or address that is connected to."""
+    CHAIN = "chain"
+    """A chain to a trusted authority."""
+    NOTHING = "nothing"
+    """Nothing: whoever is in between can read and change everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """How connections are secured. Files are PEM.
+
+    Attributes:
+        ca: certificates of the authorities to trust; None for those the system trusts.
+        certificate: what to show a server that asks who we are.
+        key: the certificate's private key, not encrypted.
+        verify: what a server's certificate must show.
+    """
+
+    ca: str | os.PathLike[str] | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+    verify: TLSVerify = TLSVerify.CHAIN_AND_NAME
 
 
 def digest_id(user: str, password: str) -> str:

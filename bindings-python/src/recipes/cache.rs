@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use zoowarden::recipes::{Cached, TreeChange, TreeChanges, Znode};
 
 use crate::call::{To, launch};
@@ -22,7 +22,11 @@ fn of_znode(py: Python<'_>, znode: &Znode) -> PyResult<Py<PyAny>> {
 
 /// Follows one znode.
 #[pyclass(frozen, module = "zoowarden._zoowarden")]
-pub(crate) struct ZnodeCache(OfProcess<zoowarden::recipes::ZnodeCache>);
+pub(crate) struct ZnodeCache {
+    cache: OfProcess<zoowarden::recipes::ZnodeCache>,
+    /// What `changed` gave last.
+    given: OfProcess<Arc<Mutex<watch::Receiver<Cached>>>>,
+}
 
 #[pymethods]
 impl ZnodeCache {
@@ -36,28 +40,37 @@ impl ZnodeCache {
         let client = session.get().client()?.clone();
         launch(py, to, None, async move {
             let cache = zoowarden::recipes::ZnodeCache::start(&client, &path).await?;
-            made(move |_| Ok(Self(OfProcess::new(cache))))
+            let given = Arc::new(Mutex::new(cache.changes()));
+            made(move |_| {
+                Ok(Self {
+                    cache: OfProcess::new(cache),
+                    given: OfProcess::new(given),
+                })
+            })
         })
     }
 
     /// `(data, Stat)`, None if it is not there, or the error that ended the cache.
     fn current(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        of_cached(py, self.0.get()?.current())
+        of_cached(py, self.cache.get()?.current())
     }
 
-    /// Waits until something else is known than when this was called, and gives it.
+    /// Waits until something else is known than this gave the last time, and gives it.
     fn changed(
         &self,
         py: Python<'_>,
         to: Option<To<'_>>,
         limit_ms: Option<u64>,
     ) -> PyResult<Py<PyAny>> {
-        let mut changes = self.0.get()?.changes();
-        changes.mark_unchanged();
+        let given = Arc::clone(self.given.get()?);
         launch(py, to, None, async move {
-            // An error is the end of the cache, which its last value tells.
-            let _ = limited(limit_ms, changes.changed()).await?;
-            let cached = changes.borrow().clone();
+            let changed = async {
+                let mut given = given.lock().await;
+                // An error is the end of the cache, which its last value tells.
+                let _ = given.changed().await;
+                given.borrow_and_update().clone()
+            };
+            let cached = limited(limit_ms, changed).await?;
             made(move |py| of_cached(py, cached))
         })
     }

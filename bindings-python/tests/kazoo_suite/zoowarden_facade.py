@@ -35,7 +35,7 @@ class TestedClient(KazooClient):
         identity = (self._session.session_id(), self._session.session_password())
         for _ in range(ATTEMPTS_MAX):
             try:
-                zoowarden.Client(self.hosts, session=identity).connect().close()
+                zoowarden.Client(self._connect_string(), session=identity).connect().close()
             except zoowarden.SessionExpiredError:
                 return
             except zoowarden.ConnectionLossError:

@@ -283,10 +283,8 @@ impl Driver {
                         timer.as_mut().reset(end);
                     }
                 }
-                command = self.commands.recv() => {
-                    if let Some(command) = command
-                        && self.obey(command, Some(&link.server))
-                    {
+                Some(command) = self.commands.recv() => {
+                    if self.obey(command, Some(&link.server)) {
                         return Leaving::MoveOn;
                     }
                 }
@@ -294,26 +292,36 @@ impl Driver {
                     self.hosts.prefer(&better);
                     return Leaving::MoveOn;
                 }
-                () = &mut timer => {
-                    let now = Instant::now();
-                    if closing.is_some_and(|closing| now >= closing) {
-                        self.shared.session.lock().close(&mut self.deliveries);
-                        return Leaving::Over;
-                    }
-                    if now >= link.last_heard + 2 * third {
-                        return Leaving::Lost(format!(
-                            "nothing heard for {} ms", (2 * third).as_millis()
-                        ));
-                    }
-                    if now >= link.last_sent + third {
-                        self.shared.session.lock().ping();
-                        link.last_sent = now;
-                    }
-                    let next = (link.last_sent + third).min(link.last_heard + 2 * third);
-                    timer.as_mut().reset(closing.map_or(next, |closing| closing.min(next)));
-                }
+                () = &mut timer => match self.beat(link, closing, third) {
+                    Ok(next) => timer.as_mut().reset(next),
+                    Err(leaving) => return leaving,
+                },
             }
         }
+    }
+
+    /// The timer went off: pings if nothing was sent for a while, and says when to look again.
+    fn beat(
+        &mut self,
+        link: &mut Link,
+        closing: Option<Instant>,
+        third: Duration,
+    ) -> Result<Instant, Leaving> {
+        let now = Instant::now();
+        if closing.is_some_and(|closing| now >= closing) {
+            self.shared.session.lock().close(&mut self.deliveries);
+            return Err(Leaving::Over);
+        }
+        if now >= link.last_heard + 2 * third {
+            let silence = (2 * third).as_millis();
+            return Err(Leaving::Lost(format!("nothing heard for {silence} ms")));
+        }
+        if now >= link.last_sent + third {
+            self.shared.session.lock().ping();
+            link.last_sent = now;
+        }
+        let next = (link.last_sent + third).min(link.last_heard + 2 * third);
+        Ok(closing.map_or(next, |closing| closing.min(next)))
     }
 
     /// Takes what waits to be sent, once everything before it is on its way.

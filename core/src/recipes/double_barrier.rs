@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::client::{Client, CreateMode, CreateOptions, Error, Stat};
+use crate::client::{Client, CreateMode, CreateOptions, Error, Stat, WatchEvent};
 use crate::recipes::holding::Holding;
 use crate::recipes::line::Options;
 use crate::recipes::names::{join, unique};
@@ -30,8 +30,8 @@ pub struct Inside {
     barrier: DoubleBarrier,
     within: Within,
     holding: Holding,
-    /// The czxid of what let us in; not that of another round.
-    ready: i64,
+    /// The czxid of what let us in, not that of another round; `None` if it is gone already.
+    ready: Option<i64>,
 }
 
 impl DoubleBarrier {
@@ -73,18 +73,23 @@ impl DoubleBarrier {
         })
     }
 
-    /// Waits for the znode that lets in, or creates it. Gives its czxid.
-    async fn until_ready(&self, within: &Within) -> Result<i64, Error> {
+    /// Waits for the znode that lets in, or creates it. Gives its czxid, if it is still there.
+    async fn until_ready(&self, within: &Within) -> Result<Option<i64>, Error> {
         let path = join(&self.path, READY);
         loop {
             let look = || self.client.exists_and_watch(&path);
             let (stat, mut watcher) = within.steady(look).await?;
             if let Some(Stat { czxid, .. }) = stat {
-                return Ok(czxid);
+                return Ok(Some(czxid));
             }
             let members = members(within, &self.path).await?;
             if members.len() < usize::try_from(self.members).unwrap_or(usize::MAX) {
-                watcher.next().await;
+                if let Some(WatchEvent::Changed { .. }) = watcher.next().await {
+                    // kazoo takes it away as soon as the first one leaves.
+                    let stat = within.steady(|| self.client.exists(&path)).await?;
+                    return Ok(stat.map(|stat| stat.czxid));
+                }
+                within.check()?;
                 continue;
             }
             let options = CreateOptions {
@@ -143,6 +148,9 @@ impl Inside {
     /// Takes away what let us in, unless it belongs to another round already.
     async fn close(&self) -> Result<(), Error> {
         let path = join(&self.barrier.path, READY);
-        self.within.remove_that(&path, self.ready).await
+        match self.ready {
+            Some(ready) => self.within.remove_that(&path, ready).await,
+            None => Ok(()),
+        }
     }
 }

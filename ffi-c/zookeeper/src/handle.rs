@@ -75,6 +75,9 @@ pub(crate) struct Handle {
     callback_thread: OnceLock<ThreadId>,
 }
 
+/// What a thread of a C program usually has: callbacks are the program's code.
+const CALLBACK_STACK_BYTES: usize = 8 << 20;
+
 /// Room for a server's name and port, as `zoo_get_current_server` tells it.
 const SERVER_TEXT_BYTES: usize = 272;
 
@@ -166,6 +169,7 @@ impl Handle {
         let queue = Arc::clone(&self.queue);
         let callbacks = thread::Builder::new()
             .name("zk-callbacks".to_owned())
+            .stack_size(CALLBACK_STACK_BYTES)
             .spawn(move || queue.run());
         let callbacks = callbacks.inspect_err(|_| self.forget())?;
         let _ = self.callback_thread.set(callbacks.thread().id());
@@ -483,11 +487,22 @@ impl Watcher {
 
 /// The body of the I/O thread.
 fn drive(runtime: &Runtime, client: Client, stopped: oneshot::Receiver<()>) {
+    take_no_signals();
     runtime.block_on(async {
         // An error means that the handle is gone, which ends the client as well.
         let _ = stopped.await;
         client.close().await;
     });
+}
+
+/// Signals are the program's, and a connection that broke must not end it by SIGPIPE.
+fn take_no_signals() {
+    // SAFETY: the set is filled in before it is used; only this thread's mask changes.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+    }
 }
 
 /// Runs the body of an exported function. A panic ends with it and is told as a code.

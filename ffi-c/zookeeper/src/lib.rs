@@ -15,6 +15,7 @@
 #![allow(
     non_camel_case_types,
     non_snake_case,
+    clippy::upper_case_acronyms,
     reason = "exported names and fields are ZooKeeper's"
 )]
 

@@ -138,7 +138,7 @@ pub unsafe extern "C" fn zoo_create_op_init(
                 r#type,
                 of: zoo_op_union { create_op },
             },
-        )
+        );
     }
 }
 
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn zoo_delete_op_init(
                 r#type: DELETE,
                 of: zoo_op_union { delete_op },
             },
-        )
+        );
     }
 }
 
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn zoo_set_op_init(
                 r#type: SET,
                 of: zoo_op_union { set_op },
             },
-        )
+        );
     }
 }
 
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn zoo_check_op_init(op: *mut zoo_op_t, path: *const c_cha
                 r#type: CHECK,
                 of: zoo_op_union { check_op },
             },
-        )
+        );
     }
 }
 

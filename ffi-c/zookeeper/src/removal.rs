@@ -1,7 +1,8 @@
 //! Taking watches off a path: `zoo_remove_watches` in its forms.
 //!
 //! The server is asked to forget the watch, or only whether it knows it, if others here still want
-//! to hear of the path. Safety, for all: texts are NULL or end in NUL, and a completion may be called
+//! to hear of the path. ZooKeeper's header passes the completion through a pointer too many; what
+//! programs pass there is the function itself. Safety, for all: texts are NULL or end in NUL, and a completion may be called
 //! on another thread.
 
 #![allow(clippy::missing_safety_doc, reason = "the module says it once for all")]
@@ -101,13 +102,10 @@ fn remove(found: Result<(Arc<Handle>, Removal), c_int>) -> Result<(), c_int> {
 
 fn remove_and_tell(
     found: Result<(Arc<Handle>, Removal), c_int>,
-    completion: *mut VoidCompletion,
+    completion: VoidCompletion,
     data: *const c_void,
 ) -> Result<(), c_int> {
     let (handle, removal) = found?;
-    // SAFETY: ZooKeeper's header has a pointer too many: what is passed is the function itself. A
-    // function and a pointer have one size, and NULL is `None`.
-    let completion: VoidCompletion = unsafe { std::mem::transmute(completion) };
     let tell = to_void_completion(completion, data);
     let request = removal.request(&handle);
     let holder = Arc::clone(&handle);
@@ -131,7 +129,7 @@ pub unsafe extern "C" fn zoo_aremove_watches(
     watcher: WatcherFn,
     context: *mut c_void,
     local: c_int,
-    completion: *mut VoidCompletion,
+    completion: VoidCompletion,
     data: *const c_void,
 ) -> c_int {
     guarded(|| {
@@ -162,7 +160,7 @@ pub unsafe extern "C" fn zoo_aremove_all_watches(
     path: *const c_char,
     kind: c_int,
     local: c_int,
-    completion: *mut VoidCompletion,
+    completion: VoidCompletion,
     data: *const c_void,
 ) -> c_int {
     guarded(|| {

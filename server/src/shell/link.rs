@@ -44,19 +44,12 @@ impl Link {
             return Err(Failure::Other(what.to_owned()));
         }
         let limit = Duration::from_millis(self.config.session_timeout_ms.into());
-        let failed = |why: String| {
-            let (hosts, ms) = (self.hosts(), limit.as_millis());
-            Failure::Other(format!("cannot connect to {hosts} within {ms} ms{why}"))
-        };
         let Some(client) = self.client.clone() else {
             let connected = Client::connect_with(self.config.clone()).await;
-            let client = connected.map_err(|error| match error.code() {
-                Code::ConnectionLoss => failed(
-                    error
-                        .detail()
-                        .map(|why| format!(": {why}"))
-                        .unwrap_or_default(),
-                ),
+            let client = connected.map_err(|error| match (error.code(), error.detail()) {
+                (Code::ConnectionLoss, Some(why)) => {
+                    Failure::Other(format!("cannot connect: {why}"))
+                }
                 _ => error.into(),
             })?;
             self.client = Some(client.clone());
@@ -68,7 +61,11 @@ impl Link {
         match tokio::time::timeout(limit, client.connected()).await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(failed(": is a server running there?".to_owned())),
+            Err(_) => Err(Failure::Other(format!(
+                "cannot connect to {} within {} ms: is a server running there?",
+                self.hosts(),
+                limit.as_millis()
+            ))),
         }
     }
 

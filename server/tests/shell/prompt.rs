@@ -95,7 +95,10 @@ fn a_prompt_completes_remembers_and_shows_events_above_the_line() {
     typist.sees("type:NodeDataChanged path:/application");
     typist.types("ne\r");
     typist.sees("Command not found: half");
-    typist.types("addauth digest joe:secret\rwatch /\r");
+    typist.sees("3] ");
+    typist.types("addauth digest joe:secret\r");
+    typist.sees("4] ");
+    typist.types("watch /\r");
     typist.sees("watching; Ctrl-C ends it");
     typist.types("\u{3}");
     typist.sees("5] ");

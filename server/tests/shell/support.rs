@@ -176,6 +176,8 @@ fn start_server() -> String {
         .unwrap();
     end_with_us(server.id(), &folder);
     let stdout = server.stdout.take().unwrap();
+    // The watchdog sees to its end; nobody here waits for it.
+    std::mem::forget(server);
     let said = read_until(stdout, |said| said.ends_with('\n'));
     let address = said
         .split_once("connect to ")

@@ -32,11 +32,12 @@ const STRICT: [&str; 6] = [
 ];
 
 /// Errors and lost memory fail it; what the process keeps until its end does not.
-const VALGRIND: [&str; 5] = [
+const VALGRIND: [&str; 6] = [
     "--quiet",
     "--error-exitcode=9",
     "--leak-check=full",
     "--errors-for-leak-kinds=definite",
+    "--show-leak-kinds=definite",
     "--fair-sched=yes",
 ];
 
@@ -56,7 +57,7 @@ pub(crate) fn library() -> Outcome {
     if let Err(error) = std::fs::create_dir_all(&folder) {
         return Outcome::failed(&format!("{}: {error}", folder.display()));
     }
-    install(&prefix, &target())
+    install(&prefix, &target().join("debug"))
         .and_then(|| with_pkg_config(&folder, &prefix))
         .and_then(|| with_cmake(&folder, &prefix))
         .and_then(|| under_valgrind(&folder, &prefix))

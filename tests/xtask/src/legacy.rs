@@ -38,7 +38,7 @@ impl Library {
     fn path(self) -> PathBuf {
         match self {
             Library::Debian => PathBuf::new(),
-            Library::DropIn => folder().join("lib"),
+            Library::DropIn => prefix().join("lib"),
         }
     }
 }
@@ -57,16 +57,37 @@ impl Headers {
     fn flags(self) -> Vec<String> {
         match self {
             Headers::Debian => vec!["-I/usr/include/zookeeper".to_owned()],
-            Headers::Ours => {
-                let include = format!("-I{CRATE}/include");
-                vec![format!("{include}/zookeeper"), include]
-            }
+            Headers::Ours => pkg_config("--cflags"),
+        }
+    }
+
+    /// The library behind the headers.
+    fn link(self) -> Vec<String> {
+        match self {
+            Headers::Debian => ["-no-pie", "-fno-pie", "-lzookeeper_mt"]
+                .map(str::to_owned)
+                .to_vec(),
+            Headers::Ours => pkg_config("--libs"),
         }
     }
 }
 
+/// What the installed package tells; nothing if it is not found, and then compiling fails.
+fn pkg_config(what: &str) -> Vec<String> {
+    let run = Run::new("pkg-config")
+        .args(&[what, "zookeeper"])
+        .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig"));
+    let (flags, _) = run.capture().unwrap_or_default();
+    flags.split_whitespace().map(str::to_owned).collect()
+}
+
 fn folder() -> PathBuf {
     target().join("interop/legacy")
+}
+
+/// Where the package is installed.
+fn prefix() -> PathBuf {
+    folder().join("prefix")
 }
 
 /// Everything that needs Debian's packages. With `record`, what Debian's library makes of the
@@ -78,6 +99,8 @@ pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
         tools::LIBZOOKEEPER,
         tools::ZOOKEEPER_BIN,
         tools::VALGRIND,
+        tools::PKG_CONFIG,
+        tools::CMAKE,
     ];
     if let Some(missing) = tools::missing(&needed) {
         return missing;
@@ -99,24 +122,35 @@ pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
         .and_then(|| memory(subject))
 }
 
-/// Puts the library where programs look for it, by both of its names.
+/// Puts library, headers, and what pkg-config and CMake read, where a package would.
 fn install() -> Outcome {
-    let lib = folder().join("lib");
-    let built = target().join("debug/libzookeeper_mt.so");
-    let put = || -> std::io::Result<()> {
-        std::fs::create_dir_all(&lib)?;
-        std::fs::copy(&built, lib.join("libzookeeper_mt.so.2"))?;
-        std::fs::copy(&built, lib.join("libzookeeper_mt.so"))?;
-        Ok(())
-    };
-    match put() {
+    match put_files() {
         Ok(()) => Outcome::Ran(Tally::default()),
-        Err(error) => Outcome::failed(&format!(
-            "{} to {}: {error}",
-            built.display(),
-            lib.display()
-        )),
+        Err(error) => Outcome::failed(&format!("{}: {error}", prefix().display())),
     }
+}
+
+fn put_files() -> std::io::Result<()> {
+    let (lib, headers) = (prefix().join("lib"), prefix().join("include/zookeeper"));
+    let (pkgconfig, cmake) = (lib.join("pkgconfig"), lib.join("cmake/zookeeper"));
+    for folder in [&headers, &pkgconfig, &cmake] {
+        std::fs::create_dir_all(folder)?;
+    }
+    let built = target().join("debug/libzookeeper_mt.so");
+    for name in ["libzookeeper_mt.so.2", "libzookeeper_mt.so"] {
+        std::fs::copy(&built, lib.join(name))?;
+    }
+    for header in std::fs::read_dir(root().join(CRATE).join("include/zookeeper"))? {
+        let header = header?;
+        std::fs::copy(header.path(), headers.join(header.file_name()))?;
+    }
+    let packaging = root().join(CRATE).join("packaging");
+    let template = std::fs::read_to_string(packaging.join("zookeeper.pc.in"))?;
+    let filled = template.replace("@PREFIX@", &prefix().display().to_string());
+    std::fs::write(pkgconfig.join("zookeeper.pc"), filled)?;
+    let config = "zookeeper-config.cmake";
+    std::fs::copy(packaging.join(config), cmake.join(config))?;
+    Ok(())
 }
 
 /// One test, told if it fails.
@@ -194,17 +228,13 @@ fn symbol(line: &str) -> Option<String> {
 /// Compiles a program against one set of headers; it is linked with the library behind them.
 fn compile(name: &str, sources: &[String], headers: Headers) -> Result<PathBuf, Outcome> {
     let program = folder().join(format!("{name}-{headers:?}"));
-    let link: &[String] = match headers {
-        Headers::Debian => &["-no-pie".to_owned(), "-fno-pie".to_owned()],
-        Headers::Ours => &[format!("-L{}", Library::DropIn.path().display())],
-    };
     let compiled = Run::new("cc")
         .args(&["-std=c11", "-D_GNU_SOURCE", "-DTHREADED", "-O1", "-g"])
         .args(&["-Wall", "-Wextra", "-Werror"])
         .args(&headers.flags())
         .args(sources)
-        .args(link)
-        .args(&["-lzookeeper_mt", "-lpthread", "-o"])
+        .args(&headers.link())
+        .args(&["-lpthread", "-o"])
         .args(&[&program])
         .run_check();
     match compiled {
@@ -278,18 +308,32 @@ fn record_transcript(subject: Subject) -> Outcome {
     }
 }
 
-/// The session of `cargo xtask libzookeeper`, on the drop-in.
+/// The session of `cargo xtask libzookeeper`, on the drop-in, built by CMake with our package.
 fn session(subject: Subject) -> Outcome {
-    let source = "tests/interop/libzookeeper/session.c".to_owned();
-    match compile("session", &[source], Headers::Debian) {
-        Err(outcome) => outcome,
-        Ok(program) => with_server(subject, |server| {
-            Run::new(&program)
+    let build = folder().join("cmake");
+    let source = root().join("tests/interop/libzookeeper/session.c");
+    let configured = Run::new("cmake")
+        .args(&["-S", &format!("{CRATE}/tests/cmake"), "-B"])
+        .args(&[&build])
+        .args(&[
+            format!("-DCMAKE_PREFIX_PATH={}", prefix().display()),
+            format!("-DSESSION_C={}", source.display()),
+        ])
+        .run_check();
+    let built = configured.and_then(|| {
+        Run::new("cmake")
+            .args(&["--build"])
+            .args(&[&build])
+            .run_check()
+    });
+    built.and_then(|| {
+        with_server(subject, |server| {
+            Run::new(build.join("session"))
                 .args(&[&server.address])
                 .env("LD_LIBRARY_PATH", Library::DropIn.path())
                 .run_tests(tally::of_plain)
-        }),
-    }
+        })
+    })
 }
 
 /// No invalid access, and nothing lost, in all that the transcript program does.

@@ -8,11 +8,14 @@
 #![forbid(unsafe_code)]
 
 mod c;
+mod fleet;
 mod foreign;
 mod legacy;
 mod npm;
+mod package;
 mod process;
 mod python;
+mod quick_start;
 mod report;
 mod server;
 mod tally;
@@ -27,6 +30,7 @@ use report::{Outcome, Report};
 const HELP: &str = "\
 usage: cargo xtask <task>
 
+  package       the wheel, the npm tarball, the C archive and the server's, for users
   test          everything below, in this order, and the sums
   fmt           the formatting of all sources
   lint          clippy on all targets, and on each feature of the core alone
@@ -41,9 +45,12 @@ usage: cargo xtask <task>
   node          a session of node-zookeeper-client
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
+  fleet         our recipes and kazoo's, then Curator's, on the same paths
+  tls           the client's TLS against Apache ZooKeeper's
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
+  packages      every package installed into an empty environment, where the README's quick starts run
   contract      what all our bindings must do, against Apache ZooKeeper
 
   --reference   run a foreign suite against Apache ZooKeeper itself
@@ -115,9 +122,12 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
                 "node",
                 "go",
                 "curator",
+                "fleet",
+                "tls",
                 "kazoo",
                 "python",
                 "kazoo-facade",
+                "packages",
                 "contract",
             ] {
                 run(task, arguments, report);
@@ -145,6 +155,11 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "node" => report.step("node-zookeeper-client", || foreign::node(subject)),
         "go" => report.step("go-zk", || foreign::go(subject)),
         "curator" => report.step("Apache Curator", || foreign::curator(subject)),
+        "fleet" => {
+            report.step("mixed fleet with kazoo", || fleet::kazoo(subject));
+            report.step("mixed fleet with Curator", || fleet::curator(subject));
+        }
+        "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
@@ -152,6 +167,11 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "kazoo-facade" => report.step("kazoo's suite over the facade", || {
             python::kazoo(&arguments.rest)
         }),
+        "packages" => report.step(
+            "packages, and the README's quick starts",
+            package::installed,
+        ),
+        "package" => report.step("packages", package::package),
         "contract" => {
             report.step("the bindings' contract, with Apache ZooKeeper", contract);
             report.step("the same by the npm package", npm::contract);

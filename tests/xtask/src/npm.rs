@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Subject;
+use super::package::Build;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
 use super::server;
@@ -50,7 +51,7 @@ pub(crate) fn contract() -> Outcome {
 }
 
 /// Where the package is put together.
-fn package() -> PathBuf {
+pub(crate) fn package() -> PathBuf {
     target().join("npm/package")
 }
 
@@ -68,12 +69,17 @@ fn build(write: bool) -> Outcome {
     let built = cargo(&["build", "--workspace", "--lib"]).run_check();
     built
         .and_then(|| declare(write))
-        .and_then(|| match put_together() {
-            Ok(()) => install(),
-            Err(error) => Outcome::failed(&format!("{}: {error}", package().display())),
-        })
-        .and_then(|| compile("tsconfig.json"))
+        .and_then(|| compiled(Build::Debug))
         .and_then(|| compile("test/tsconfig.json"))
+}
+
+/// The package as it is published, in its place; the add-on must have been built.
+pub(crate) fn compiled(build: Build) -> Outcome {
+    let installed = match put_together(build) {
+        Ok(()) => install(),
+        Err(error) => Outcome::failed(&format!("{}: {error}", package().display())),
+    };
+    installed.and_then(|| compile("tsconfig.json"))
 }
 
 /// Compares the declarations that are checked in, or writes them.
@@ -87,7 +93,7 @@ fn declare(write: bool) -> Outcome {
 }
 
 /// Sources and add-on side by side. What was installed and compiled before stays.
-fn put_together() -> std::io::Result<()> {
+fn put_together(build: Build) -> std::io::Result<()> {
     let (from, to) = (root().join("bindings-node"), package());
     for name in ["build", "bench", "scripts", "test", "ts", "dist"] {
         if to.join(name).exists() {
@@ -98,7 +104,9 @@ fn put_together() -> std::io::Result<()> {
         copy(&from.join(name), &to.join(name))?;
     }
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let add_on = target().join(format!("debug/{prefix}zoowarden_node{suffix}"));
+    let add_on = build
+        .folder()
+        .join(format!("{prefix}zoowarden_node{suffix}"));
     // Replaced, not overwritten: a process that has it loaded keeps the old one.
     let fresh = to.join("zoowarden.new");
     std::fs::copy(add_on, &fresh)?;

@@ -109,6 +109,16 @@ impl Run {
         Ok((text(&output.stdout), text(&output.stderr)))
     }
 
+    /// How it ended, and everything written to stdout, as text; stderr goes straight through.
+    pub(crate) fn capture_status(self) -> std::io::Result<(ExitStatus, String)> {
+        let mut printed = String::new();
+        let status = self.stream(|line| {
+            printed.push_str(line);
+            printed.push('\n');
+        })?;
+        Ok((status, printed))
+    }
+
     /// Hands over each line of stdout; stderr goes straight through.
     fn stream(mut self, mut each: impl FnMut(&str)) -> std::io::Result<ExitStatus> {
         let mut child = self.command.stdout(Stdio::piped()).spawn()?;

@@ -13,6 +13,12 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// A failure that no runner counted.
+    pub(crate) const PASS: Self = Self {
+        passed: 1,
+        failed: 0,
+        skipped: 0,
+    };
+
     pub(crate) const FAILURE: Self = Self {
         passed: 0,
         failed: 1,

@@ -39,9 +39,11 @@ class AsyncHolding:
     open.
     """
 
-    def __init__(self, native: _zoowarden.Holding, port: _zoowarden.Port) -> None:
+    def __init__(self, native: _zoowarden.Holding, client: AsyncClient) -> None:
         self._native = native
-        self._port = port
+        # It lives as long as the session, and the session as long as its client.
+        self._client = client
+        self._port = client._port
 
     @property
     def token(self) -> int:
@@ -102,6 +104,7 @@ class _Contest:
         leases: int = 1,
     ) -> None:
         self._port = client._port
+        self._client = client
         entries = acl_entries(acl, client._options.default_acl)
         data = identifier_bytes(identifier)
         self._native = _zoowarden.Contest(
@@ -110,11 +113,11 @@ class _Contest:
         self._entered: dict[object, list[AsyncHolding]] = {}
 
     async def _acquire(self, timeout: float | None) -> AsyncHolding:
-        return AsyncHolding(await self._native.acquire(self._port, _limit(timeout)), self._port)
+        return AsyncHolding(await self._native.acquire(self._port, _limit(timeout)), self._client)
 
     async def _try_acquire(self) -> AsyncHolding | None:
         native: _zoowarden.Holding | None = await self._native.try_acquire(self._port)
-        return None if native is None else AsyncHolding(native, self._port)
+        return None if native is None else AsyncHolding(native, self._client)
 
     async def _contenders(self) -> list[Contender]:
         return contenders(await self._native.contenders(self._port))
@@ -287,6 +290,7 @@ class AsyncBarrier:
 
     def __init__(self, client: AsyncClient, path: str) -> None:
         self._port = client._port
+        self._client = client
         self._native = _zoowarden.Barrier(client._info(), path)
 
     async def set(self) -> bool:
@@ -321,6 +325,7 @@ class AsyncDoubleBarrier:
         acl: Sequence[ACL] | None = None,
     ) -> None:
         self._port = client._port
+        self._client = client
         entries = acl_entries(acl, client._options.default_acl)
         data = identifier_bytes(identifier)
         self._native = _zoowarden.DoubleBarrier(client._info(), path, members, data, entries)
@@ -368,6 +373,7 @@ class AsyncCounter:
         self, client: AsyncClient, path: str, encoding: CounterEncoding = CounterEncoding.DECIMAL
     ) -> None:
         self._port = client._port
+        self._client = client
         self._native = _zoowarden.Counter(client._info(), path, encoding.value)
 
     async def get(self) -> int:
@@ -399,6 +405,7 @@ class AsyncQueue:
 
     def __init__(self, client: AsyncClient, path: str) -> None:
         self._port = client._port
+        self._client = client
         self._native = _zoowarden.Queue(client._info(), path)
 
     async def put(self, data: bytes, priority: int = 100) -> None:
@@ -462,7 +469,9 @@ class AsyncZnodeCache:
         return self._native.current()
 
     async def wait_changed(self, timeout: float | None = None) -> tuple[bytes, Stat] | None:
-        """Waits for the next change, and gives what is there then.
+        """Waits until something else is there than this gave the last time, and gives that.
+
+        The first call compares with what was there when the cache was made.
 
         Raises:
             OperationTimeoutError: nothing changed in time.

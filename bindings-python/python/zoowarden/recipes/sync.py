@@ -39,8 +39,10 @@ class Holding:
     open.
     """
 
-    def __init__(self, native: _zoowarden.Holding) -> None:
+    def __init__(self, native: _zoowarden.Holding, client: Client) -> None:
         self._native = native
+        # It lives as long as the session, and the session as long as its client.
+        self._client = client
 
     @property
     def token(self) -> int:
@@ -100,6 +102,7 @@ class _Contest:
         layout: Layout,
         leases: int = 1,
     ) -> None:
+        self._client = client
         entries = acl_entries(acl, client._options.default_acl)
         data = identifier_bytes(identifier)
         self._native = _zoowarden.Contest(
@@ -108,11 +111,11 @@ class _Contest:
         self._entered: dict[object, list[Holding]] = {}
 
     def _acquire(self, timeout: float | None) -> Holding:
-        return Holding(self._native.acquire(None, _limit(timeout)))
+        return Holding(self._native.acquire(None, _limit(timeout)), self._client)
 
     def _try_acquire(self) -> Holding | None:
         native: _zoowarden.Holding | None = self._native.try_acquire(None)
-        return None if native is None else Holding(native)
+        return None if native is None else Holding(native, self._client)
 
     def _contenders(self) -> list[Contender]:
         return contenders(self._native.contenders(None))
@@ -284,6 +287,7 @@ class Barrier:
     """A gate: whoever waits goes on when it is removed."""
 
     def __init__(self, client: Client, path: str) -> None:
+        self._client = client
         self._native = _zoowarden.Barrier(client._info(), path)
 
     def set(self) -> bool:
@@ -317,6 +321,7 @@ class DoubleBarrier:
         identifier: str | bytes = b"",
         acl: Sequence[ACL] | None = None,
     ) -> None:
+        self._client = client
         entries = acl_entries(acl, client._options.default_acl)
         data = identifier_bytes(identifier)
         self._native = _zoowarden.DoubleBarrier(client._info(), path, members, data, entries)
@@ -363,6 +368,7 @@ class Counter:
     def __init__(
         self, client: Client, path: str, encoding: CounterEncoding = CounterEncoding.DECIMAL
     ) -> None:
+        self._client = client
         self._native = _zoowarden.Counter(client._info(), path, encoding.value)
 
     def get(self) -> int:
@@ -393,6 +399,7 @@ class Queue:
     """Entries, each for one taker, in the order of priority, then of arrival. At most once."""
 
     def __init__(self, client: Client, path: str) -> None:
+        self._client = client
         self._native = _zoowarden.Queue(client._info(), path)
 
     def put(self, data: bytes, priority: int = 100) -> None:
@@ -422,6 +429,7 @@ class ZnodeCache:
     """Follows one znode, there or not: ``with ZnodeCache(client, "/config") as cache: ...``."""
 
     def __init__(self, client: Client, path: str) -> None:
+        self._client = client
         self._started: _zoowarden.ZnodeCache | None
         self._started = _zoowarden.ZnodeCache.start(None, client._info(), path)
 
@@ -452,7 +460,9 @@ class ZnodeCache:
         return self._native.current()
 
     def wait_changed(self, timeout: float | None = None) -> tuple[bytes, Stat] | None:
-        """Waits for the next change, and gives what is there then.
+        """Waits until something else is there than this gave the last time, and gives that.
+
+        The first call compares with what was there when the cache was made.
 
         Raises:
             OperationTimeoutError: nothing changed in time.
@@ -465,6 +475,7 @@ class TreeCache:
     """Follows a path and everything below it: ``with TreeCache(client, "/app") as cache: ...``."""
 
     def __init__(self, client: Client, path: str, *, znodes_max: int = 1_000_000) -> None:
+        self._client = client
         self._started: _zoowarden.TreeCache | None
         self._started = _zoowarden.TreeCache.start(None, client._info(), path, znodes_max)
 

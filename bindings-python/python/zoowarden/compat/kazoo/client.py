@@ -26,6 +26,7 @@ from kazoo.protocol.states import (
     WatchedEvent,
     ZnodeStat,
 )
+from kazoo.hosts import collect_hosts
 from kazoo.recipe.barrier import Barrier, DoubleBarrier
 from kazoo.recipe.counter import Counter
 from kazoo.recipe.election import Election
@@ -38,12 +39,12 @@ from kazoo.recipe.watchers import ChildrenWatch, DataWatch
 from kazoo.retry import KazooRetry
 
 from zoowarden import _ports, _zoowarden
-from zoowarden._options import Options, Unusable, hosts_text
+from zoowarden._options import Options, Unusable
 from zoowarden._watches import Source, weak_call
 from zoowarden.compat.kazoo import arguments, exceptions
 from zoowarden.compat.kazoo.transaction import TransactionRequest
 from zoowarden.errors import ConnectionLossError, ZooKeeperError
-from zoowarden.values import Event
+from zoowarden.values import TLS, Event, TLSVerify
 from zoowarden.values import EventType as OurType
 
 _RECIPES = (
@@ -134,13 +135,18 @@ class KazooClient:
         self.handler = _checked_handler(handler)
         if sasl_options or any(scheme == "sasl" for scheme, _ in auth_data or ()):
             raise ConfigurationError("SASL is not offered: use digest or TLS, or kazoo itself")
+        if keyfile_password:
+            raise ConfigurationError("an encrypted key is not offered: decrypt it first")
+        self._tls: TLS | None = None
         if use_ssl:
-            raise ConfigurationError("TLS is not offered here yet: use kazoo itself")
+            verify = TLSVerify.CHAIN_AND_NAME if check_hostname else TLSVerify.CHAIN
+            verify = verify if verify_certs else TLSVerify.NOTHING
+            self._tls = TLS(ca, certfile, keyfile or certfile, verify)
         self.auth_data: set[tuple[str, str]] = set(auth_data or ())
         self.default_acl = default_acl
         self.read_only = read_only
         self.randomize_hosts = randomize_hosts
-        self.hosts: str = ""
+        self.hosts: list[tuple[str, int]] = []
         self.chroot: str | None = None
         self.state_listeners: set[Callable[[str], Any]] = set()
         self.state: str = KazooState.LOST
@@ -210,17 +216,17 @@ class KazooClient:
     def set_hosts(self, hosts: Any, randomize_hosts: bool | None = None) -> None:
         if randomize_hosts is not None:
             self.randomize_hosts = randomize_hosts
-        text = hosts_text([part.strip() for part in hosts] if isinstance(hosts, list) else hosts)
-        text = text.replace(",/", "/")
-        servers, slash, rest = text.partition("/")
-        chroot = arguments.normal(slash + rest) if rest else ""
-        chroot = "" if chroot == "/" else chroot
+        self.hosts, chroot = collect_hosts(hosts)
+        chroot = arguments.normal(chroot).rstrip("/") if chroot else ""
         if self.chroot is not None and chroot != self.chroot:
             raise ConfigurationError("Changing chroot at runtime is not currently supported")
         self.chroot = chroot
-        self.hosts = servers + chroot
         if isinstance(self._session, _zoowarden.Session):
-            self._session.set_hosts(self.hosts)
+            self._session.set_hosts(self._connect_string())
+
+    def _connect_string(self) -> str:
+        bracketed = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts]
+        return ",".join(bracketed) + (arguments.normal(self.chroot) if self.chroot else "")
 
     def start(self, timeout: float = 15) -> None:
         event = self.start_async()
@@ -242,7 +248,7 @@ class KazooClient:
         self.handler.start()
         self._callbacks = _ports.CallbackThread(keep_null=True)
         options = Options(
-            hosts=self.hosts,
+            hosts=self._connect_string(),
             session_timeout=self._timeout,
             request_timeout=None,
             read_only=bool(self.read_only),
@@ -251,6 +257,7 @@ class KazooClient:
             auth=tuple(self.auth_data),
             session=self._identity,
             default_acl=None,
+            tls=self._tls,
             node=None,
         )
         port = self._callbacks.port

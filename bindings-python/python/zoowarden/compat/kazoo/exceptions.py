@@ -39,12 +39,7 @@ def translate(error: BaseException) -> BaseException:
     return cls(str(error), error.path, error.operation, error.nothing_changed)
 
 
-def of_code(code: int, path: str) -> BaseException:
-    """The error of one operation of a transaction; 0 is one that was taken back."""
-    if code == 0:
-        rolled_back: BaseException = kazoo.RolledBackError()
-        return rolled_back
-    for cls in _CLASSES.values():
-        if cls.code == code:
-            return cls("", path, "multi", True)
-    return translate(errors.SystemZooKeeperError(f"unknown code {code}", path, "multi"))
+def of_code(code: int) -> BaseException:
+    """What stands in the results of a transaction: kazoo's own classes, 0 for what was taken back."""
+    error: BaseException = dict(kazoo.EXCEPTIONS).get(code, kazoo.SystemZookeeperError)()
+    return error

@@ -75,9 +75,9 @@ class TransactionRequest:
 
     def _results(self, outcomes: list[tuple[str, Any]]) -> list[Any]:
         results: list[Any] = []
-        for (kind, value), operation in zip(outcomes, self.operations, strict=False):
+        for kind, value in outcomes:
             if kind == "failed":
-                results.append(exceptions.of_code(value, operation[1]))
+                results.append(exceptions.of_code(value))
             elif kind == "set":
                 results.append(ZnodeStat(*value.as_tuple()))
             else:
