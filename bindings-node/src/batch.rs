@@ -8,6 +8,7 @@
 //!
 //! All numbers little-endian. `ts/batch.ts` reads this and must be changed with it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -114,10 +115,12 @@ impl From<Error> for Failure {
     }
 }
 
-/// One buffer with all items in their order.
-pub(crate) fn encode(items: Vec<Item>) -> Vec<u8> {
+/// One buffer with items from the front, until it has `bytes_max` bytes or there are no more.
+pub(crate) fn encode(items: &mut VecDeque<Item>, bytes_max: usize) -> Vec<u8> {
     let mut batch = Batch(Vec::with_capacity(BATCH_BYTES));
-    for item in items {
+    while batch.0.len() < bytes_max
+        && let Some(item) = items.pop_front()
+    {
         batch.item(item);
     }
     batch.0
@@ -125,7 +128,7 @@ pub(crate) fn encode(items: Vec<Item>) -> Vec<u8> {
 
 /// One value for who reads it at once.
 pub(crate) fn single(value: Value) -> Vec<u8> {
-    encode(vec![Item::Answer(0, Ok(value))])
+    encode(&mut [Item::Answer(0, Ok(value))].into(), usize::MAX)
 }
 
 struct Batch(Vec<u8>);

@@ -9,7 +9,7 @@
 //!
 //! Invariant: the wake-up carries nothing and does not hold the process; the queue is the truth.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -24,6 +24,10 @@ use crate::batch::{self, Answered, Failure, Item, Value};
 
 /// Most records handed over at once; other work of the event loop gets its turn in between.
 const DRAIN_MAX: usize = 2048;
+
+/// Bytes of records after which a batch ends, even if more are there: large values come in many
+/// batches.
+const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Calls a function of JavaScript without arguments; weak, so it does not hold the process.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -93,6 +97,9 @@ impl Queue {
 #[napi]
 pub struct NativePort {
     pub(crate) queue: Arc<Queue>,
+    wake: Arc<Wake>,
+    /// Taken out of the queue and not yet handed over: there was too much for one batch.
+    left: Mutex<VecDeque<Item>>,
 }
 
 #[napi]
@@ -105,15 +112,16 @@ impl NativePort {
             .weak::<true>()
             .callee_handled::<false>()
             .build()?;
-        let bridge = Bridge::new(move || {
-            // It fails only when the thread is ending, and then nobody waits any more.
-            let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        });
+        let wake = Arc::new(wake);
+        let waker = Arc::clone(&wake);
+        let bridge = Bridge::new(move || call(&waker));
         Ok(NativePort {
             queue: Arc::new(Queue {
                 bridge,
                 tasks: Mutex::default(),
             }),
+            wake,
+            left: Mutex::default(),
         })
     }
 
@@ -121,9 +129,20 @@ impl NativePort {
     /// again.
     #[napi]
     pub fn drain(&self) -> Option<Buffer> {
-        let mut items = Vec::new();
-        self.queue.bridge.drain(DRAIN_MAX, &mut items);
-        (!items.is_empty()).then(|| batch::encode(items).into())
+        let mut left = self.left.lock().expect("nothing panics under this lock");
+        if left.is_empty() {
+            let mut items = Vec::new();
+            self.queue.bridge.drain(DRAIN_MAX, &mut items);
+            *left = items.into();
+        }
+        if left.is_empty() {
+            return None;
+        }
+        let batch = batch::encode(&mut left, BATCH_BYTES_MAX);
+        if !left.is_empty() {
+            call(&self.wake);
+        }
+        Some(batch.into())
     }
 
     /// Gives up the task of a request that is no longer waited for. False if it has none, or if
@@ -133,6 +152,11 @@ impl NativePort {
         let task = self.queue.tasks().remove(&id);
         task.inspect(AbortHandle::abort).is_some()
     }
+}
+
+fn call(wake: &Wake) {
+    // It fails only when the thread is ending, and then nobody waits any more.
+    let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
 }
 
 /// The thread of Node ends: nobody waits for its tasks any more, and what they hold must go.

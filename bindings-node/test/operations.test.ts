@@ -64,6 +64,18 @@ describe("operations", () => {
     }
   });
 
+  it("many large values come in bounded batches", async () => {
+    const value = Buffer.alloc(500_000, "x");
+    await client.create("/heavy", value);
+    const values = await Promise.all(
+      Array.from({ length: 100 }, async () => (await client.get("/heavy")).data),
+    );
+    for (const data of values) {
+      assert.ok(data.equals(value));
+      assert.ok(data.buffer.byteLength < 8 << 20, `${data.buffer.byteLength}`);
+    }
+  });
+
   it("children are listed with the parent's Stat", async () => {
     await client.create("/parent");
     await Promise.all(["x", "y", "ü"].map((name) => client.create(`/parent/${name}`)));

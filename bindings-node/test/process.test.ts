@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { Client } from "zoowarden";
+import { Client, Lock } from "zoowarden";
 import { Ensemble } from "zoowarden/testing";
 import { ROOT, run, until, within } from "./harness.js";
 
@@ -146,6 +146,23 @@ describe("a worker thread", () => {
       await client.create("/of-a-worker", "", { mode: "ephemeral" });`;
     assert.equal(await ended(work(program)), 0);
     await until("the session to end", async () => !(await client.exists("/of-a-worker")));
+  });
+
+  it("that ends gives up what it was waiting for", async () => {
+    await using held = await new Lock(client, "/wanted").acquire();
+    const program = `
+      const { Lock } = require(${JSON.stringify(join(ROOT, "dist", "index.js"))});
+      const client = await connect("${ensemble.connectString}", { sessionTimeout: 60_000 });
+      new Lock(client, "/wanted").acquire();
+      const lock = new Lock(client, "/wanted");
+      while ((await lock.contenders()).length < 2);
+      parentPort.postMessage("waiting");`;
+    const worker = work(program);
+    assert.equal(await message(worker), "waiting");
+    await worker.terminate();
+    const lock = new Lock(client, "/wanted");
+    await until("the worker to leave the line", async () => (await lock.contenders()).length === 1);
+    assert.ok(held.isHeld);
   });
 
   it("may be terminated in the middle of everything", async () => {

@@ -258,9 +258,12 @@ export function checkCall(options: CallOptions | undefined): void {
     throw new TypeError("options.timeout must be a number of milliseconds, 0 or more");
   }
   if (signal !== undefined) {
-    if (!(signal instanceof AbortSignal)) {
+    // By what it can do: a signal may come from another realm, or from a library.
+    if (typeof signal?.aborted !== "boolean" || typeof signal.addEventListener !== "function") {
       throw new TypeError("options.signal must be an AbortSignal");
     }
-    signal.throwIfAborted();
+    if (signal.aborted) {
+      throw signal.reason;
+    }
   }
 }
