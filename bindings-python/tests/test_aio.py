@@ -222,6 +222,20 @@ def test_several_loops_and_clients_live_side_by_side(hosts: str) -> None:
     assert not _ports._loops
 
 
+def test_a_client_belongs_to_its_loop(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client:
+
+            def elsewhere() -> None:
+                with pytest.raises(RuntimeError, match="different loop"):
+                    asyncio.run(client.get("/"))
+
+            await asyncio.to_thread(elsewhere)
+            assert (await client.get("/"))[0] == b""
+
+    run(main())
+
+
 def test_closing_twice_and_using_after_closing(hosts: str) -> None:
     async def main() -> None:
         client = AsyncClient(hosts)
