@@ -113,6 +113,13 @@ impl Port {
         self.shared.signal.ring();
     }
 
+    /// Futures that have no answer yet.
+    fn waiting(&self) -> usize {
+        let slots = self.slots.lock();
+        let is_future = |(_, slot): &(usize, &Slot)| matches!(slot, Slot::Future(_));
+        slots.iter().filter(is_future).count()
+    }
+
     /// Waiting futures, callbacks and listeners.
     fn pending(&self) -> usize {
         self.slots.lock().len()

@@ -15,6 +15,7 @@ import zoowarden
 import zoowarden.testing
 from waiting import until_async
 from zoowarden import AsyncClient, Event, EventType, State, _ports
+from zoowarden.recipes import AsyncLock
 
 T = TypeVar("T")
 
@@ -91,6 +92,19 @@ def test_a_flood_does_not_starve_the_loop(hosts: str) -> None:
             await asyncio.gather(*[client.get("/a") for _ in range(20_000)])
             ticking.cancel()
         assert ticks >= 5
+
+    run(main())
+
+
+def test_too_many_requests_are_refused_and_the_rest_answered(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client:
+            calls = [client.exists("/a") for _ in range(80_000)]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            refused = [one for one in answers if one is not None]
+            assert all(isinstance(one, zoowarden.ThrottledOpError) for one in refused)
+            assert len(refused) < 80_000 - 60_000
+            assert await client.exists("/a") is None
 
     run(main())
 
@@ -222,6 +236,20 @@ def test_several_loops_and_clients_live_side_by_side(hosts: str) -> None:
     assert not _ports._loops
 
 
+def test_a_client_belongs_to_its_loop(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client:
+
+            def elsewhere() -> None:
+                with pytest.raises(RuntimeError, match="different loop"):
+                    asyncio.run(client.get("/"))
+
+            await asyncio.to_thread(elsewhere)
+            assert (await client.get("/"))[0] == b""
+
+    run(main())
+
+
 def test_closing_twice_and_using_after_closing(hosts: str) -> None:
     async def main() -> None:
         client = AsyncClient(hosts)
@@ -239,6 +267,21 @@ def test_closing_twice_and_using_after_closing(hosts: str) -> None:
                 await operation
         with pytest.raises(RuntimeError, match="once"):
             await client.connect()
+
+    run(main())
+
+
+def test_closing_wakes_whoever_waits_for_a_recipe(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client:
+            holding = await AsyncLock(client, "/lock").acquire()
+            attempt = asyncio.create_task(AsyncLock(client, "/lock").acquire())
+            lost = asyncio.create_task(holding.wait_lost())
+            await until_async(lambda: client._port.waiting() == 2, "both wait")
+        with pytest.raises(zoowarden.ZooKeeperError):
+            await asyncio.wait_for(attempt, 20)
+        assert (await asyncio.wait_for(lost, 20)).is_lost
+        await until_async(lambda: not _ports._loops, "the port is closed")
 
     run(main())
 

@@ -247,7 +247,7 @@ def test_queue_hands_each_entry_to_one_taker(client: Client, hosts: str) -> None
 
 def test_znode_cache_follows(client: Client) -> None:
     with ZnodeCache(client, "/config") as cache:
-        assert cache.current is None
+        assert [cache.current] == [None]
         client.create("/config", b"1")
         znode = cache.wait_changed(timeout=20)
         assert znode is not None

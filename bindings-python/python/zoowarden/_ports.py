@@ -26,6 +26,10 @@ EXIT_SECONDS_MAX = 2.0
 JOIN_SECONDS_MAX = 1.0
 """The longest that closing waits for a callback that runs."""
 
+RETIRE_SECONDS = 0.02
+RETIRE_TRIES_MAX = 100
+"""How often a port without clients looks for futures that have no answer yet, and how many times."""
+
 WAIT_MS = 1000
 """How often a callback thread looks around without being rung."""
 
@@ -99,8 +103,17 @@ def acquire(loop: asyncio.AbstractEventLoop) -> LoopPort:
 def release(shared: LoopPort) -> None:
     """One client less; the last one closes the port. On the loop's thread."""
     shared.users -= 1
-    if shared.users == 0:
-        _loops.pop(shared.loop, None)
+    _retire(shared, RETIRE_TRIES_MAX)
+
+
+def _retire(shared: LoopPort, tries: int) -> None:
+    if shared.users > 0:
+        return
+    if tries > 0 and shared.port.waiting() and not shared.loop.is_closed():
+        # Others still wait for what the closed client has let fail: a lock, say.
+        shared.loop.call_later(RETIRE_SECONDS, _retire, shared, tries - 1)
+        return
+    if _loops.pop(shared.loop, None) is not None:
         shared.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
+import weakref
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,7 +34,7 @@ class AsyncClient:
 
     It belongs to the event loop in which it was connected. Requests are carried out in the order in
     which they were made. A call that is cancelled gives up its answer; the request itself may still
-    be carried out.
+    be carried out. Up to 65,536 requests may be under way; further ones raise ThrottledOpError.
 
     ::
 
@@ -86,6 +87,7 @@ class AsyncClient:
         self._shared: _ports.LoopPort | None = None
         self._port: Port = Unusable(NOT_CONNECTED)  # type: ignore[assignment]
         self._listeners: list[StateListener] = []
+        self._watches: weakref.WeakSet[AsyncWatch] = weakref.WeakSet()
         self._native: Session | None = None
         self._closed = False
         # What operations go to: typed as the session, but before and after one it says so.
@@ -135,7 +137,11 @@ class AsyncClient:
         closed: asyncio.Future[None] = session.close(shared.port)
         # Even if nobody waits any more: what was asked before is answered through the port.
         closed.add_done_callback(lambda _: _ports.release(shared))
-        await asyncio.shield(closed)
+        try:
+            await asyncio.shield(closed)
+        finally:
+            for watch in list(self._watches):
+                await watch.close()
 
     async def __aenter__(self: ClientT) -> ClientT:
         return self if self._native is not None else await self.connect()
@@ -506,6 +512,7 @@ class AsyncWatch:
             self._source = source
             session, port = self._client._session, self._client._port
             await session.add_watch(port, self._path, self._recursive, source.native)
+            self._client._watches.add(self)
 
     def _on_ready(self) -> None:
         waiting, self._waiting = self._waiting, None

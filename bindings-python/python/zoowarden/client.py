@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -84,6 +85,7 @@ class Client:
         )
         self._callbacks = _ports.CallbackThread()
         self._listeners: list[StateListener] = []
+        self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
         self._native: Session | None = None
         self._closed = False
         # What operations go to: typed as the session, but before and after one it says so.
@@ -126,6 +128,8 @@ class Client:
             finally:
                 self._callbacks.stop()
                 self._callbacks.join()
+                for watch in list(self._watches):
+                    watch.close()
 
     def __enter__(self: ClientT) -> ClientT:
         return self if self._native is not None else self.connect()
@@ -458,6 +462,7 @@ class Client:
         """
         watch = Watch(self, callback)
         self._session.add_watch(None, path, recursive, watch._native)
+        self._watches.add(watch)
         return watch
 
     def _watch(self, callback: WatchCallback | None) -> Any:
@@ -531,7 +536,8 @@ class Watch:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._native.cancel()
+        if self._client._info().is_ours():
+            self._native.cancel()
 
     def __enter__(self) -> Watch:
         return self

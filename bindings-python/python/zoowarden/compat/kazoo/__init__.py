@@ -9,13 +9,13 @@ values and exceptions (``pip install zoowarden[kazoo]``). Errors are instances o
 of this package's.
 """
 
-try:
-    import kazoo as _kazoo  # noqa: F401
-except ImportError as error:
+from importlib.util import find_spec as _find_spec
+
+if _find_spec("kazoo") is None:
     raise ImportError(
         "zoowarden.compat.kazoo builds on kazoo's recipes and exceptions: "
         "pip install zoowarden[kazoo]"
-    ) from error
+    )
 
 from zoowarden.compat.kazoo.client import KazooClient
 from zoowarden.compat.kazoo.transaction import TransactionRequest

@@ -18,7 +18,7 @@ def demand(name: str, value: object, kind: type) -> None:
         raise TypeError(f"Invalid type for '{name}' ({_NAMES[kind]} expected)")
 
 
-def demand_watch(watch: object) -> None:
+def demand_watch(watch: Any) -> None:
     """TypeError unless a watch can be called."""
     if watch and not callable(watch):
         raise TypeError("Invalid type for 'watch' (must be a callable)")

@@ -271,15 +271,16 @@ class KazooClient:
         if self._stopped.is_set():
             return
         self._stopped.set()
-        session = self._session
+        # From here on a request fails at once, and whoever waits for one is answered before the
+        # callback thread ends.
+        session, self._session = self._session, Unusable("Connection has been closed")
         try:
             session.close(None)
         finally:
+            self.handler.stop()
             self._callbacks.stop()
             self._callbacks.join()
-            self._session = Unusable("Connection has been closed")
             self._change_state(KeeperState.CLOSED)
-            self.handler.stop()
 
     def restart(self) -> None:
         self.stop()
