@@ -65,7 +65,8 @@ pub(crate) fn library() -> Outcome {
 
 /// Builds the library and lays it out under `prefix`; `built` is the folder of build results.
 pub(crate) fn install(prefix: &Path, built: &Path) -> Outcome {
-    let library = cargo(&["build", "--package", "zoowarden-ffi-c"]).run_check();
+    // The whole workspace's features, so that nothing is built a second time.
+    let library = cargo(&["build", "--workspace", "--lib"]).run_check();
     library.and_then(|| {
         Run::new("sh")
             .args(&["ffi-c/install.sh"])
