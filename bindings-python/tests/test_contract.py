@@ -296,7 +296,7 @@ def outcome(do: str, result: Any) -> Answer:
 
 
 NAMED = os.environ.get("ZOOWARDEN_CONTRACT_HOSTS")
-ENSEMBLES = ["1", "3", *([NAMED] if NAMED else [])]
+ENSEMBLES = [NAMED] if NAMED else ["1", "3"]
 
 
 @pytest.fixture(scope="module", params=ENSEMBLES)

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
+use zoowarden::CreateMode;
 use zoowarden::node::{Node, NodeConfig, Storage};
 use zoowarden::proto::ServerId;
 use zoowarden::server::config::{Ensemble, HostPort};
@@ -32,6 +33,23 @@ async fn a_single_node_serves_when_it_has_started() {
     client.create("/a", b"x", mode::PERSISTENT).await.unwrap();
     node.shutdown().await;
     client.lost().await;
+}
+
+#[tokio::test]
+async fn a_node_without_a_port_serves_a_client_of_its_own() {
+    let inside = NodeConfig {
+        client_address: None,
+        ..NodeConfig::default()
+    };
+    let node = Node::start(inside).await.unwrap();
+    let client = node.client();
+    client
+        .create("/a", b"x", CreateMode::Ephemeral)
+        .await
+        .unwrap();
+    assert_eq!(&client.get("/a").await.unwrap().0[..], b"x");
+    client.close().await;
+    node.shutdown().await;
 }
 
 #[tokio::test]

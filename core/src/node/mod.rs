@@ -43,6 +43,9 @@ const IN_PROCESS: &str = "in-process:2181";
 ///
 /// let node = Node::start(NodeConfig::default()).await?;
 /// println!("clients connect to {}", node.connect_string());
+/// let client = node.client();
+/// client.ensure_path("/app").await?;
+/// client.close().await;
 /// node.shutdown().await;
 /// # Ok(()) }
 /// ```
@@ -175,6 +178,18 @@ impl Node {
     /// are refused once the node has ended.
     pub fn net(&self) -> Arc<dyn Net> {
         Arc::new(self.dialer.clone())
+    }
+
+    /// A client of this node that never leaves the process; it connects in the background.
+    /// Another configuration: [`ClientConfig::net`](crate::ClientConfig::net) with [`Node::net`].
+    #[cfg(feature = "client")]
+    pub fn client(&self) -> crate::Client {
+        let hosts = self.connect_string().parse();
+        let config = crate::ClientConfig {
+            net: self.net(),
+            ..crate::ClientConfig::new(hosts.expect("an address, or the name of the inside"))
+        };
+        crate::Client::open_on(&self.runtime, config)
     }
 
     /// Where the data lies, absolute; `None` if it is in memory.

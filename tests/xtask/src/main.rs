@@ -177,6 +177,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "package" => report.step("packages", package::package),
         "contract" => {
             report.step("the bindings' contract, with Apache ZooKeeper", contract);
+            report.step("the same by the Python package", python::contract);
             report.step("the same by the npm package", npm::contract);
         }
         _ => return false,
@@ -216,7 +217,8 @@ fn lint() -> Outcome {
     all.and_then(bare).and_then(client).and_then(server)
 }
 
-/// Our own ensembles are met by the bindings' test suites; here the same steps meet the model.
+/// Rust and C. Our own ensembles are met by the bindings' test suites; here the same steps meet the
+/// model.
 fn contract() -> Outcome {
     server::with_server(Subject::Reference, |server| {
         cargo(&[

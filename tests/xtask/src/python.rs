@@ -7,6 +7,7 @@ use super::Subject;
 use super::foreign;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
+use super::server;
 use super::tally;
 use super::tools;
 
@@ -24,6 +25,23 @@ pub(crate) fn suite(more: &[String]) -> Outcome {
         .and_then(|| pytest(more))
         .and_then(mypy)
         .and_then(stubtest)
+}
+
+/// The bindings' contract by both Python clients, against Apache ZooKeeper.
+pub(crate) fn contract() -> Outcome {
+    if let Some(missing) = tools::missing(&[tools::PYTHON]) {
+        return missing;
+    }
+    build().and_then(|| {
+        server::with_server(Subject::Reference, |server| {
+            tool("python")
+                .env("PYTHONPATH", package())
+                .env("ZOOWARDEN_CONTRACT_HOSTS", &server.address)
+                .args(&["-m", "pytest", "-p", "no:cacheprovider"])
+                .args(&["tests/test_contract.py"])
+                .run_tests(tally::of_pytest)
+        })
+    })
 }
 
 /// kazoo's own suite over `zoowarden.compat.kazoo`; `more` goes to pytest.
