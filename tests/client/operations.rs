@@ -265,3 +265,20 @@ async fn what_cannot_be_right_is_refused_before_it_is_sent() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn parents_below_a_chroot_that_is_not_there_are_not_tried_for_ever() {
+    let ensemble = ensemble(1).await;
+    let mut below = config(&ensemble);
+    let hosts = format!("{}/not/there", ensemble.connect_string());
+    below.hosts = hosts.parse::<ConnectString>().unwrap();
+    let below = Client::connect_with(below).await.unwrap();
+    let options = CreateOptions {
+        parents: true,
+        ..CreateOptions::default()
+    };
+    for path in ["/x", "/x/y"] {
+        let error = below.create_with(path, b"", &options).await.unwrap_err();
+        assert_eq!(error.code(), Code::NoNode, "{path}");
+    }
+}

@@ -126,6 +126,70 @@ async fn caller_without_patience_is_told_of_the_limit_and_others_wait_for_room()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_that_is_full_can_be_closed() {
+    let ensemble = ensemble(1).await;
+    let client = client(&ensemble).await;
+    ensemble.cut_client(1).unwrap();
+    reach(&client, State::Suspended).await;
+    for _ in 0..WAITING_MAX {
+        client.submit(Request::WhoAmI, None, drop);
+    }
+    soon("the end of the client", client.close()).await;
+    assert_eq!(client.state(), State::Closed);
+}
+
+/// Whatever a sink owns may be the last of its client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sink_may_own_the_last_of_its_client() {
+    let ensemble = ensemble(1).await;
+    let observer = client(&ensemble).await;
+    let owned = client(&ensemble).await;
+    let mut states = owned.states();
+    let inside = owned.clone();
+    let sink = Arc::new(move |_| {
+        inside.state();
+    });
+    let request = Request::GetData {
+        path: "/none".into(),
+        watch: true,
+    };
+    owned.submit(request, Some(sink), |answer| {
+        assert_eq!(answer.unwrap_err().code(), Code::NoNode);
+    });
+    drop(owned);
+    let closed = states.wait_for(|state| state.is_over());
+    soon("the end of the client", closed).await.unwrap();
+    observer.exists("/").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sink_that_panics_ends_its_client_and_nobody_waits_for_ever() {
+    let ensemble = ensemble(1).await;
+    let client = client(&ensemble).await;
+    client.submit(Request::WhoAmI, None, |_| panic!("on purpose"));
+    soon("the end of the client", client.connected()).await.ok();
+    reach(&client, State::Closed).await;
+    let error = soon("an answer", client.get("/")).await.unwrap_err();
+    assert_eq!(error.code(), Code::Closing);
+    soon("the end of the client", client.close()).await;
+}
+
+#[test]
+fn runtime_that_ends_ends_its_clients() {
+    let build = || tokio::runtime::Runtime::new().unwrap();
+    let (here, there) = (build(), build());
+    let ensemble = here.block_on(ensemble(1));
+    let client = Client::open_on(there.handle(), super::config(&ensemble));
+    here.block_on(client.connected()).unwrap();
+    there.shutdown_background();
+    here.block_on(async {
+        reach(&client, State::Closed).await;
+        let error = soon("an answer", client.get("/")).await.unwrap_err();
+        assert_eq!(error.code(), Code::Closing);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tasks_share_one_client() {
     let ensemble = ensemble(1).await;
     let client = client(&ensemble).await;

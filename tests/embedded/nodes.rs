@@ -187,3 +187,23 @@ async fn an_expired_session_takes_its_ephemerals_along() {
     assert_eq!(again, Err(ExpireError::NoSuchSession { session }));
     node.shutdown().await;
 }
+
+/// Its tasks are ended in any order then, and none may keep its thread.
+#[test]
+fn a_runtime_may_end_under_a_node() {
+    for _ in 0..100 {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let node = runtime.block_on(async {
+            let node = Node::start(NodeConfig::default()).await.unwrap();
+            let client = client(&node).await;
+            client.create("/a", b"", mode::PERSISTENT).await.unwrap();
+            node
+        });
+        drop(node);
+        drop(runtime);
+    }
+}

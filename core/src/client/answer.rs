@@ -100,7 +100,11 @@ impl Answer {
         match self {
             Answer::Path(path) => Answer::Path(strip(path)),
             Answer::Created(path, stat) => Answer::Created(strip(path), stat),
-            Answer::Ephemerals(paths) => Answer::Ephemerals(paths.into_iter().map(strip).collect()),
+            // To the server the prefix is plain text: /app is the beginning of /apple too.
+            Answer::Ephemerals(paths) => {
+                let inside = |path: &String| strip_inside(chroot, path).is_some();
+                Answer::Ephemerals(paths.into_iter().filter(inside).map(strip).collect())
+            }
             Answer::Multi(outcomes) => Answer::Multi(
                 outcomes
                     .into_iter()
@@ -121,10 +125,14 @@ impl Answer {
 /// A server's path as the client sees it. A path outside of the chroot, that of the ensemble's
 /// configuration, stays as it is.
 pub(crate) fn strip<'p>(chroot: &str, path: &'p str) -> &'p str {
-    match path.strip_prefix(chroot) {
-        Some("") => "/",
-        Some(rest) if rest.starts_with('/') => rest,
-        _ => path,
+    strip_inside(chroot, path).unwrap_or(path)
+}
+
+fn strip_inside<'p>(chroot: &str, path: &'p str) -> Option<&'p str> {
+    match path.strip_prefix(chroot)? {
+        "" => Some("/"),
+        rest if rest.starts_with('/') => Some(rest),
+        _ => None,
     }
 }
 
@@ -148,7 +156,15 @@ fn read_answer(frame: &Bytes, outcome: ReadOutcome<'_>) -> Result<ReadAnswer, Co
 
 #[cfg(test)]
 mod tests {
-    use super::strip;
+    use super::{Answer, strip};
+
+    #[test]
+    fn ephemerals_beside_the_chroot_are_not_told() {
+        let told = ["/app/in", "/apple/out", "/app"].map(str::to_owned);
+        let below = Answer::Ephemerals(told.to_vec()).below("/app");
+        let inside = ["/in", "/"].map(str::to_owned);
+        assert_eq!(below, Answer::Ephemerals(inside.to_vec()));
+    }
 
     #[test]
     fn chroot_is_taken_off_whole_components_only() {

@@ -33,6 +33,9 @@ pub(crate) fn check(request: &Request<'_>) -> Result<(), Error> {
         Request::GetEphemerals {
             prefix: Some(prefix),
         } => valid(prefix),
+        Request::Ping | Request::SetWatches(_) => Err(Error::new(Code::BadArguments)
+            .of(request.op(), "")
+            .because("the client sends these by itself")),
         _ => first_path(request).map_or(Ok(()), valid),
     }
 }

@@ -24,6 +24,9 @@ const READ_BYTES: usize = 64 << 10;
 /// Shortest time a server gets for connecting and shaking hands, however many there are to try.
 const ATTEMPT_MIN: Duration = Duration::from_secs(1);
 
+/// No beat is shorter, whatever timeout a server negotiates.
+const BEAT_MIN: Duration = Duration::from_millis(1);
+
 /// How long a close waits for its answer.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -51,6 +54,14 @@ pub(crate) struct Driver {
     deliveries: Vec<Delivery>,
 }
 
+/// However the task ends - a sink panicked, the runtime was shut down - nobody waits for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.session.lock().close(&mut self.deliveries);
+        self.deliver();
+    }
+}
+
 /// A connection that serves the session.
 struct Link {
     stream: Stream,
@@ -61,6 +72,8 @@ struct Link {
     flushed: bool,
     last_sent: Instant,
     last_heard: Instant,
+    /// Whether a frame has come behind the handshake's answer.
+    serves: bool,
 }
 
 /// Why a link is left.
@@ -101,7 +114,6 @@ impl Driver {
             let server = self.hosts.take();
             match self.attempt(&server).await {
                 Ok(Some(link)) => {
-                    self.hosts.succeeded();
                     if self.serve(link).await.is_break() {
                         return;
                     }
@@ -138,6 +150,11 @@ impl Driver {
             session.give_up_waiting(&format!("no server answers; {why}"), &mut self.deliveries);
         }
         self.deliver();
+        self.pause().await;
+    }
+
+    /// Waits before the next attempt.
+    async fn pause(&mut self) {
         let wait = self.hosts.failed(random());
         if !wait.is_zero() {
             tokio::select! {
@@ -159,7 +176,8 @@ impl Driver {
             Command::MoveOn => true,
             Command::Hosts(hosts) => {
                 let servers = hosts.servers().to_vec();
-                self.hosts.replace(servers, server, &mut random)
+                let shuffle = self.shared.config.shuffle;
+                self.hosts.replace(servers, server, shuffle, &mut random)
             }
         }
     }
@@ -203,6 +221,7 @@ impl Driver {
             flushed: true,
             last_sent: now,
             last_heard: now,
+            serves: false,
         }))
     }
 
@@ -221,14 +240,20 @@ impl Driver {
             Leaving::MoveOn => "the client moves to another server".to_owned(),
         };
         tracing::debug!(server = %link.server, %why, "connection ended");
-        let why = format!("{}: {why}", link.server);
-        drop(link);
+        let Link { server, serves, .. } = link;
+        let why = format!("{server}: {why}");
         self.shared
             .session
             .lock()
             .disconnected(&why, &mut self.deliveries);
         self.shared.last_failure.lock().clone_from(&why);
         self.deliver();
+        if serves {
+            self.hosts.succeeded();
+        } else {
+            // It took the session and never served it: no reason to come back at once.
+            self.pause().await;
+        }
         match self.shared.session.lock().state.is_over() {
             true => std::ops::ControlFlow::Break(()),
             false => std::ops::ControlFlow::Continue(()),
@@ -239,7 +264,7 @@ impl Driver {
     async fn converse(&mut self, link: &mut Link) -> Leaving {
         let frames = Frames::new(self.shared.config.reply_bytes_max);
         let timeout_ms = u64::from(self.shared.session.lock().timeout_ms);
-        let third = Duration::from_millis(timeout_ms / 3);
+        let third = Duration::from_millis(timeout_ms / 3).max(BEAT_MIN);
         let mut closing: Option<Instant> = None;
         let mut writable = self.probe();
         // What came along with the handshake's answer.
@@ -287,6 +312,7 @@ impl Driver {
                     if self.obey(command, Some(&link.server)) {
                         return Leaving::MoveOn;
                     }
+                    writable = self.probe();
                 }
                 better = &mut writable => {
                     self.hosts.prefer(&better);
@@ -345,11 +371,16 @@ impl Driver {
                 match frames.next(&mut link.input) {
                     Ok(None) => break Ok(Next::GoOn),
                     Err(error) => break Err(error.to_string()),
-                    Ok(Some(frame)) => match session.receive(&frame, &mut self.deliveries) {
-                        Ok(Next::GoOn) => {}
-                        Ok(Next::End) => break Ok(Next::End),
-                        Err(malformed) => break Err(format!("the server's answer is {malformed}")),
-                    },
+                    Ok(Some(frame)) => {
+                        link.serves = true;
+                        match session.receive(&frame, &mut self.deliveries) {
+                            Ok(Next::GoOn) => {}
+                            Ok(Next::End) => break Ok(Next::End),
+                            Err(malformed) => {
+                                break Err(format!("the server's answer is {malformed}"));
+                            }
+                        }
+                    }
                 }
             }
         };
@@ -368,6 +399,7 @@ impl Driver {
             match delivery {
                 Delivery::Reply(completion, result) => completion.complete(result),
                 Delivery::Event(sink, event) => sink(event),
+                Delivery::Gone(sink) => drop(sink),
                 Delivery::State(state) => {
                     self.shared.state.send_replace(state);
                     if let Some(sink) = &self.shared.config.on_state {

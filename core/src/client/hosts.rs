@@ -83,6 +83,7 @@ impl Hosts {
         &mut self,
         servers: Vec<String>,
         current: Option<&str>,
+        shuffle: bool,
         random: &mut dyn FnMut() -> u64,
     ) -> bool {
         let kept = servers
@@ -108,10 +109,11 @@ impl Hosts {
             && kept > 0
             && old > kept
             && share < (kept * (old - new)) as f64 / (new * (old - kept)) as f64;
-        *self = Hosts::new(servers, Some(random));
+        let first = usize::try_from(random()).unwrap_or_default() % added.len().max(1);
+        *self = Hosts::new(servers, shuffle.then_some(random));
         if moves
             && !to_kept
-            && let Some(first) = added.first()
+            && let Some(first) = added.get(first)
         {
             self.prefer(first);
         }
@@ -177,7 +179,8 @@ mod tests {
         let mut moved = 0;
         for _ in 0..10_000 {
             let mut hosts = Hosts::new(names(3), None);
-            moved += usize::from(hosts.replace(names(4), Some("s0:1"), &mut || random.u64(..)));
+            moved +=
+                usize::from(hosts.replace(names(4), Some("s0:1"), true, &mut || random.u64(..)));
         }
         // One of four is new: a quarter of the clients go there.
         assert!((2_300..2_700).contains(&moved), "{moved}");
@@ -187,8 +190,8 @@ mod tests {
     fn client_of_a_server_that_left_moves_and_others_stay() {
         let mut random = fastrand::Rng::with_seed(3);
         let mut hosts = Hosts::new(names(3), None);
-        assert!(!hosts.replace(names(2), Some("s1:1"), &mut || random.u64(..)));
-        assert!(hosts.replace(names(1), Some("s1:1"), &mut || random.u64(..)));
+        assert!(!hosts.replace(names(2), Some("s1:1"), true, &mut || random.u64(..)));
+        assert!(hosts.replace(names(1), Some("s1:1"), true, &mut || random.u64(..)));
         assert_eq!(hosts.take(), "s0:1");
     }
 }

@@ -61,7 +61,7 @@ pub use watcher::{WATCHER_EVENTS_MAX, Watcher};
 pub use watches::WatcherId;
 
 use driver::{Command, Driver};
-use session::{Beginning, Completion, Session};
+use session::{Beginning, Completion, Limit, Session};
 
 /// What a watcher hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,10 @@ impl Drop for Owner {
         // Nobody waits for the answer. A client that is over refuses, which is as good.
         let close = Request::CloseSession;
         let completion = Completion::Call(Box::new(drop));
-        drop(self.shared.submit(close, Root::Chroot, None, completion));
+        drop(
+            self.shared
+                .submit(close, Root::Chroot, Limit::Pass, None, completion),
+        );
     }
 }
 
@@ -310,7 +313,7 @@ impl Client {
         let close = Request::CloseSession;
         if self
             .shared()
-            .submit(close, Root::Chroot, None, completion)
+            .submit(close, Root::Chroot, Limit::Pass, None, completion)
             .is_ok()
         {
             drop(receiver.await);
@@ -346,7 +349,11 @@ impl Client {
         completion: impl FnOnce(Result<Answer, Error>) + Send + 'static,
     ) -> Option<WatcherId> {
         let completion = Completion::Call(Box::new(completion));
-        match self.shared().submit(request, root, watch, completion) {
+        let limit = Limit::Refuse;
+        match self
+            .shared()
+            .submit(request, root, limit, watch, completion)
+        {
             Ok(id) => id,
             Err((completion, error)) => {
                 completion.complete(Err(error));
@@ -364,7 +371,7 @@ impl Client {
         self.room().await;
         let (sender, receiver) = oneshot::channel();
         self.shared()
-            .submit(request, root, None, Completion::Future(sender))
+            .submit(request, root, Limit::Pass, None, Completion::Future(sender))
             .map_err(|(_, error)| error)?;
         answer(receiver).await
     }
@@ -383,7 +390,7 @@ impl Client {
         let completion = Completion::Future(sender);
         let id = self
             .shared()
-            .submit(request, root, Some(events.sink()), completion)
+            .submit(request, root, Limit::Pass, Some(events.sink()), completion)
             .map_err(|(_, error)| error)?;
         let watcher = Watcher::new(Arc::clone(self.shared()), id, events);
         Ok((answer(receiver).await, watcher))
@@ -398,14 +405,21 @@ impl Client {
         let (read, read_answer) = oneshot::channel();
         for (request, sender) in [(sync, synced), (request.clone(), read)] {
             self.shared()
-                .submit(request, Root::Chroot, None, Completion::Future(sender))
+                .submit(
+                    request,
+                    Root::Chroot,
+                    Limit::Pass,
+                    None,
+                    Completion::Future(sender),
+                )
                 .map_err(|(_, error)| error)?;
         }
         answer(sync_answer).await?;
         answer(read_answer).await
     }
 
-    /// Waits until another request may be made.
+    /// Waits until another request may be made. Those who wait may pass together, so that there
+    /// can be as many above the limit as there are callers.
     async fn room(&self) {
         loop {
             let room = self.shared().room.notified();
@@ -436,6 +450,7 @@ impl Shared {
         &self,
         mut request: Request<'_>,
         root: Root,
+        limit: Limit,
         watch: Option<WatchSink>,
         completion: Completion,
     ) -> Result<Option<WatcherId>, (Completion, Error)> {
@@ -447,7 +462,10 @@ impl Shared {
         let (wakes, taken) = {
             let mut session = self.session.lock();
             let wakes = !session.has_outgoing();
-            (wakes, session.submit(request, root, watch, completion))
+            (
+                wakes,
+                session.submit(request, root, limit, watch.as_ref(), completion),
+            )
         };
         if taken.is_ok() && (wakes || closes) {
             self.wake.notify_one();
@@ -461,9 +479,10 @@ impl Shared {
     pub(crate) fn forget(&self, watcher: WatcherId) {
         let mut session = self.session.lock();
         let wakes = !session.has_outgoing();
-        session.forget(watcher);
+        let sink = session.forget(watcher);
         let wakes = wakes && session.has_outgoing();
         drop(session);
+        drop(sink);
         if wakes {
             self.wake.notify_one();
         }

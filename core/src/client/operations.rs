@@ -11,6 +11,9 @@ use crate::proto::{Create, OpCode, ReadOp, path};
 /// Where every client finds who is in the ensemble.
 const CONFIG: &str = "/zookeeper/config";
 
+/// How often parents are made again that somebody removes at the same time.
+const PARENT_ROUNDS_MAX: u32 = 16;
+
 /// Requests that `delete_recursive` keeps on their way.
 const DELETES_AT_ONCE: usize = 256;
 
@@ -154,16 +157,17 @@ impl Client {
         data: &[u8],
         options: &CreateOptions,
     ) -> Result<Created, Error> {
-        loop {
-            let created = self.create_once(path, data, options).await;
-            match created {
-                Err(error) if options.parents && error.code() == Code::NoNode => {
-                    let parent = path::split(path).map_or("/", |(parent, _)| parent);
+        let parent = path::split(path).map_or("/", |(parent, _)| parent);
+        for _ in 0..PARENT_ROUNDS_MAX {
+            match self.create_once(path, data, options).await {
+                // Below a chroot that is not there, the root is missing and stays so.
+                Err(error) if options.parents && parent != "/" && error.code() == Code::NoNode => {
                     self.ensure_with(parent, &options.acl).await?;
                 }
                 created => return created,
             }
         }
+        self.create_once(path, data, options).await
     }
 
     async fn create_once(

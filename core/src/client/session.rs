@@ -9,16 +9,17 @@
 //! out by `outgoing` counts as sent. Deliveries run in order, on one task, outside of any lock.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
 
 use crate::client::answer::Answer;
-use crate::client::watches::{Kind, Watches};
+use crate::client::watches::{Kind, Removal, Watches};
 use crate::client::{Error, OnExpiry, Root, State, WatchEvent, WatchSink, WatcherId, chroot};
 use crate::proto::{
     AddWatchMode, Code, ConnectRequest, ConnectResponse, Malformed, Notification, OpCode,
-    PASSWORD_BYTES, Reader, Request, SessionId, WatcherType, Xid, Zxid,
+    PASSWORD_BYTES, Reader, Request, SessionId, Xid, Zxid,
 };
 
 /// Requests that may wait for an answer.
@@ -29,6 +30,21 @@ pub const UNSENT_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of paths in one setWatches, as ZooKeeper's own client divides them.
 const SET_WATCHES_BYTES_MAX: usize = 128 << 10;
+
+/// Credentials of one client.
+const CREDENTIALS_MAX: usize = 256;
+
+/// What a credential takes on the wire beside its scheme and itself.
+const AUTH_FRAME_BYTES: usize = 24;
+
+/// What becomes of a request when too many wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// It is refused.
+    Refuse,
+    /// Its caller has waited for room, or it must pass: it is taken.
+    Pass,
+}
 
 /// Who is told how a request ended.
 pub(crate) enum Completion {
@@ -50,6 +66,8 @@ impl Completion {
 pub(crate) enum Delivery {
     Reply(Completion, Result<Answer, Error>),
     Event(WatchSink, WatchEvent),
+    /// Nothing more is heard; the sink is dropped.
+    Gone(WatchSink),
     State(State),
 }
 
@@ -92,6 +110,9 @@ pub(crate) struct Session {
     /// Asked for first, then as negotiated.
     pub(crate) timeout_ms: u32,
     pub(crate) last_zxid: Zxid,
+    /// The newest change that a reply showed. One change can owe several events, so an event alone
+    /// does not say that all of it was heard of: watches are set again from here.
+    replied_zxid: Zxid,
     pub(crate) state: State,
     /// A server that can write has seen this session, so it is known to the whole ensemble.
     known: bool,
@@ -137,6 +158,7 @@ impl Session {
             password,
             timeout_ms: beginning.timeout_ms,
             last_zxid: Zxid(0),
+            replied_zxid: Zxid(0),
             state: State::Connecting,
             known: id != SessionId(0),
             read_only: beginning.read_only,
@@ -179,16 +201,16 @@ impl Session {
         &mut self,
         request: Request<'_>,
         root: Root,
-        watch: Option<WatchSink>,
+        limit: Limit,
+        watch: Option<&WatchSink>,
         completion: Completion,
     ) -> Result<Option<WatcherId>, (Completion, Error)> {
         let path: Box<str> = chroot::first_path(&request).unwrap_or_default().into();
-        if let Err(error) = self.admit() {
+        if let Err(error) = self.admit(limit) {
             return Err((completion, error.of(request.op(), &path)));
         }
         if let Request::Auth { scheme, auth } = request {
-            self.authenticate(&scheme, auth, completion);
-            return Ok(None);
+            return self.authenticate(&scheme, auth, completion).map(|()| None);
         }
         let op = request.op();
         let request = if self.chroot.is_empty() || root == Root::Tree {
@@ -212,7 +234,7 @@ impl Session {
         }
         let watch = watch.and_then(|sink| {
             let (kind, path) = watched(&request)?;
-            let id = self.watches.expect(path, kind, sink);
+            let id = self.watches.expect(path, kind, Arc::clone(sink));
             let path = path.into();
             Some(Registration { id, kind, path })
         });
@@ -228,13 +250,14 @@ impl Session {
         Ok(id)
     }
 
-    fn admit(&self) -> Result<(), Error> {
+    fn admit(&self, limit: Limit) -> Result<(), Error> {
         match self.state {
             State::Expired => Err(Error::new(Code::SessionExpired)),
             State::AuthFailed => Err(Error::new(Code::AuthFailed)),
             State::Closed => Err(Error::new(Code::Closing)),
             _ if self.closing => Err(Error::new(Code::Closing)),
-            _ if self.is_full() => Err(Error::new(Code::ThrottledOp).because(format_args!(
+            // A client must be able to close however full it is.
+            _ if limit == Limit::Refuse && self.is_full() => Err(Error::new(Code::ThrottledOp).because(format_args!(
                 "{} requests wait for an answer (allowed are {WAITING_MAX}, or {UNSENT_BYTES_MAX} \
                  bytes unsent); wait for some of them",
                 self.pending.len()
@@ -268,7 +291,24 @@ impl Session {
         });
     }
 
-    fn authenticate(&mut self, scheme: &str, auth: &[u8], completion: Completion) {
+    fn authenticate(
+        &mut self,
+        scheme: &str,
+        auth: &[u8],
+        completion: Completion,
+    ) -> Result<(), (Completion, Error)> {
+        let bytes = scheme.len() + auth.len() + AUTH_FRAME_BYTES;
+        if bytes > self.request_bytes_max || self.credentials.len() >= CREDENTIALS_MAX {
+            // Servers would close every connection on which it was shown.
+            let error = Error::new(Code::BadArguments)
+                .of(OpCode::Auth, "")
+                .because(format_args!(
+                    "{bytes} bytes; allowed are {} (request_bytes_max), and {CREDENTIALS_MAX} \
+                     credentials",
+                    self.request_bytes_max
+                ));
+            return Err((completion, error));
+        }
         let known = |known: &Credential| known.scheme == scheme && known.auth == auth;
         let at = match self.credentials.iter().position(known) {
             Some(at) => at,
@@ -286,6 +326,7 @@ impl Session {
         if self.state.is_connected() {
             self.show(at);
         }
+        Ok(())
     }
 
     fn show(&mut self, at: usize) {
@@ -298,15 +339,24 @@ impl Session {
         self.auth_sent.push_back(at);
     }
 
-    /// A watcher here is wanted no longer.
-    pub(crate) fn forget(&mut self, id: WatcherId) {
-        let removal = self.watches.forget(id);
+    /// A watcher here is wanted no longer. Its sink is to be dropped outside of the lock: whatever
+    /// it holds may be a client.
+    pub(crate) fn forget(&mut self, id: WatcherId) -> Option<WatchSink> {
+        let (removal, sink) = self.watches.forget(id);
         self.remove(removal);
+        sink
+    }
+
+    /// The same, for a watcher whose request failed.
+    fn let_go(&mut self, id: WatcherId, deliveries: &mut Vec<Delivery>) -> Removal {
+        let (removal, sink) = self.watches.forget(id);
+        deliveries.extend(sink.map(Delivery::Gone));
+        removal
     }
 
     /// Takes a watch back from the server. It may have fired meanwhile; the answer says so and
     /// nobody cares.
-    fn remove(&mut self, removal: Option<(String, WatcherType)>) {
+    fn remove(&mut self, removal: Removal) {
         if let Some((path, kind)) = removal
             && self.state.is_connected()
             && !self.closing
@@ -360,12 +410,14 @@ impl Session {
     }
 
     fn set_watches(&mut self) {
-        let mut after: Option<std::sync::Arc<str>> = None;
+        let mut after: Option<Arc<str>> = None;
         loop {
             let xid = self.take_xid();
-            let set =
-                self.watches
-                    .set_again(after.as_deref(), self.last_zxid.0, SET_WATCHES_BYTES_MAX);
+            let set = self.watches.set_again(
+                after.as_deref(),
+                self.replied_zxid.0,
+                SET_WATCHES_BYTES_MAX,
+            );
             let Some((set, last)) = set else { return };
             let is_empty = set.data.is_empty()
                 && set.exist.is_empty()
@@ -390,14 +442,17 @@ impl Session {
 
     /// The server says that the session is gone.
     pub(crate) fn refused(&mut self, deliveries: &mut Vec<Delivery>) {
+        if self.closing {
+            return self.close(deliveries);
+        }
         self.enter(State::Expired, deliveries);
         self.fail_all(Code::SessionExpired, None, deliveries);
         self.watches.clear();
-        if self.on_expiry == OnExpiry::Renew && !self.closing {
+        if self.on_expiry == OnExpiry::Renew {
             self.id = SessionId(0);
             self.password = [0; PASSWORD_BYTES];
             self.known = false;
-            self.last_zxid = Zxid(0);
+            (self.last_zxid, self.replied_zxid) = (Zxid(0), Zxid(0));
             self.enter(State::Connecting, deliveries);
         }
     }
@@ -428,7 +483,8 @@ impl Session {
             Xid::NOTIFICATION => {
                 let event = Notification::decode(zxid, &mut r)?;
                 let mut heard = Vec::new();
-                self.watches.fire(&self.chroot, &event, &mut heard);
+                let removal = self.watches.fire(&self.chroot, &event, &mut heard);
+                self.remove(removal);
                 deliveries.extend(
                     heard
                         .into_iter()
@@ -438,7 +494,10 @@ impl Session {
             }
             Xid::PING => Ok(Next::GoOn),
             Xid::AUTH => self.authenticated(err, deliveries),
-            _ => self.answered(xid, err, frame, r.rest(), deliveries),
+            _ => {
+                self.replied_zxid = self.replied_zxid.max(zxid);
+                self.answered(xid, err, frame, r.rest(), deliveries)
+            }
         }
     }
 
@@ -489,7 +548,7 @@ impl Session {
             let removal = if err == 0 || absent {
                 self.watches.arm(&watch.path, watch.kind, watch.id, absent)
             } else {
-                self.watches.forget(watch.id)
+                self.let_go(watch.id, deliveries)
             };
             self.remove(removal);
         }
@@ -632,7 +691,7 @@ impl Session {
         deliveries: &mut Vec<Delivery>,
     ) {
         if let Some(watch) = &pending.watch {
-            let removal = self.watches.forget(watch.id);
+            let removal = self.let_go(watch.id, deliveries);
             debug_assert!(!self.state.is_connected() || removal.is_none());
         }
         let Some(completion) = pending.completion else {

@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::Arc;
 
-use super::session::{Beginning, Completion, Delivery, Next, Session};
+use super::session::{Beginning, Completion, Delivery, Limit, Next, Session};
 use super::{Answer, Code, Error, OnExpiry, Root, State, WatchEvent, WatchSink};
 use crate::proto::{
     ConnectResponse, EventKind, Frames, Notification, OpCode, PASSWORD_BYTES, Reader, Request,
@@ -42,7 +42,7 @@ fn nobody() -> Completion {
 fn submit(session: &mut Session, request: Request<'_>) {
     assert!(
         session
-            .submit(request, Root::Chroot, None, nobody())
+            .submit(request, Root::Chroot, Limit::Refuse, None, nobody())
             .is_ok()
     );
 }
@@ -62,7 +62,7 @@ fn watching(session: &mut Session, path: &str) {
     let sink: WatchSink = Arc::new(|_| {});
     assert!(
         session
-            .submit(request, Root::Chroot, Some(sink), nobody())
+            .submit(request, Root::Chroot, Limit::Refuse, Some(&sink), nobody())
             .is_ok()
     );
 }
@@ -94,7 +94,7 @@ fn errors(deliveries: Vec<Delivery>) -> Vec<Error> {
         .into_iter()
         .filter_map(|delivery| match delivery {
             Delivery::Reply(_, result) => Some(result.unwrap_err()),
-            Delivery::Event(..) | Delivery::State(_) => None,
+            Delivery::Event(..) | Delivery::Gone(_) | Delivery::State(_) => None,
         });
     replies.collect()
 }
@@ -237,7 +237,7 @@ fn refused_credential_fails_everything() {
     assert_eq!(session.receive(&frame, &mut deliveries), Ok(Next::End));
     assert_eq!(session.state, State::AuthFailed);
     assert_eq!(errors(deliveries)[0].code(), Code::AuthFailed);
-    let refused = session.submit(get("/b"), Root::Chroot, None, nobody());
+    let refused = session.submit(get("/b"), Root::Chroot, Limit::Refuse, None, nobody());
     assert_eq!(refused.err().unwrap().1.code(), Code::AuthFailed);
 }
 
@@ -254,4 +254,73 @@ fn close_succeeds_even_if_its_answer_is_lost() {
         .iter()
         .any(|delivery| matches!(delivery, Delivery::Reply(_, Ok(Answer::Done))));
     assert!(closed);
+}
+
+/// The relative zxid of the setWatches among what is handed out.
+fn relative_zxid(session: &mut Session) -> Option<i64> {
+    let mut bytes = BytesMut::from(&session.outgoing()[..]);
+    let frames = Frames::new(1 << 20);
+    while let Some(frame) = frames.next(&mut bytes).unwrap() {
+        let mut r = Reader::new(&frame);
+        r.i32().unwrap();
+        if r.i32() == Ok(OpCode::SetWatches.number()) {
+            return r.i64().ok();
+        }
+    }
+    None
+}
+
+/// One change can owe several events; the connection may break between them.
+#[test]
+fn watches_are_set_again_from_the_last_reply_not_from_an_event() {
+    let mut session = session();
+    attach(&mut session);
+    watching(&mut session, "/w");
+    watching(&mut session, "/other");
+    let heads = sent(&mut session);
+    let mut deliveries = Vec::new();
+    for (xid, _) in &heads[1..] {
+        let there_is_none = reply(*xid, Code::NoNode.number(), |_| {});
+        session.receive(&there_is_none, &mut deliveries).unwrap();
+    }
+    let mut event = BytesMut::new();
+    Notification::encode(Zxid(9), EventKind::Created, "/w", &mut event);
+    session
+        .receive(&event.freeze().slice(4..), &mut deliveries)
+        .unwrap();
+    assert_eq!(session.last_zxid, Zxid(9));
+    session.disconnected("a test", &mut deliveries);
+    attach(&mut session);
+    // 5 is what the replies said.
+    assert_eq!(relative_zxid(&mut session), Some(5));
+}
+
+#[test]
+fn credential_that_no_server_would_take_is_refused() {
+    let mut session = session();
+    attach(&mut session);
+    let large = vec![b'x'; 1_000];
+    let auth = Request::Auth {
+        scheme: "digest".into(),
+        auth: &large,
+    };
+    let refused = session.submit(auth, Root::Chroot, Limit::Refuse, None, nobody());
+    assert_eq!(refused.err().unwrap().1.code(), Code::BadArguments);
+}
+
+#[test]
+fn closing_client_that_renews_does_not_begin_another_session() {
+    let mut session = Session::new(Beginning {
+        session: None,
+        timeout_ms: 10_000,
+        read_only: false,
+        on_expiry: OnExpiry::Renew,
+        chroot: String::new(),
+        auth: Vec::new(),
+        request_bytes_max: 1_000,
+    });
+    attach(&mut session);
+    submit(&mut session, Request::CloseSession);
+    session.refused(&mut Vec::new());
+    assert_eq!(session.state, State::Closed);
 }

@@ -165,16 +165,20 @@ impl Watches {
     }
 
     /// A watcher is wanted no longer, or its request failed.
-    pub(crate) fn forget(&mut self, id: WatcherId) -> Removal {
-        let (path, kind) = self.places.remove(&id)?;
+    /// Gives its sink, for the caller to drop where that may have consequences.
+    pub(crate) fn forget(&mut self, id: WatcherId) -> (Removal, Option<WatchSink>) {
+        let Some((path, kind)) = self.places.remove(&id) else {
+            return (None, None);
+        };
+        let mut sink = None;
         if let Some(of_path) = self.paths.get_mut(&path) {
-            of_path
-                .group_mut(kind)
-                .entries
-                .retain(|entry| entry.id != id);
+            let entries = &mut of_path.group_mut(kind).entries;
+            if let Some(at) = entries.iter().position(|entry| entry.id == id) {
+                sink = Some(entries.remove(at).sink);
+            }
             self.recursive -= usize::from(kind == Kind::Recursive);
         }
-        self.sweep(&path)
+        (self.sweep(&path), sink)
     }
 
     fn sweep(&mut self, path: &str) -> Removal {
@@ -186,8 +190,14 @@ impl Watches {
         unwanted.map(|kind| (path.to_owned(), kind))
     }
 
-    /// Ends the one-shot watchers that a notification meets, and says who hears of it.
-    pub(crate) fn fire(&mut self, chroot: &str, event: &Notification, heard: &mut Vec<Heard>) {
+    /// Ends the one-shot watchers that a notification meets, and says who hears of it; and which
+    /// watch of the server nobody here needs any more.
+    pub(crate) fn fire(
+        &mut self,
+        chroot: &str,
+        event: &Notification,
+        heard: &mut Vec<Heard>,
+    ) -> Removal {
         let (kinds, ends): (&[Kind], &[Kind]) = match event.kind {
             EventKind::Created | EventKind::DataChanged => (
                 &[Kind::Data, Kind::Persistent, Kind::Recursive],
@@ -220,9 +230,6 @@ impl Watches {
                     self.places.remove(&ended.id);
                 }
             }
-            if of_path.is_unused() {
-                self.paths.remove(event.path.as_str());
-            }
         }
         if self.recursive > 0 && event.kind != EventKind::ChildrenChanged {
             for above in path::ancestors(&event.path).skip(1) {
@@ -232,6 +239,7 @@ impl Watches {
                 }
             }
         }
+        self.sweep(&event.path)
     }
 
     /// Tells every watcher of a state of the session.

@@ -110,6 +110,10 @@ async fn lead(consensus: &Arc<Consensus>, now: Leadership, asks: &mut mpsc::Rece
                     .await
                     .is_err()
                 {
+                    // Raft has ended. A runtime that ends may never get to tell the leadership,
+                    // so nothing here may go round without a pause at which it can be ended.
+                    tokio::task::yield_now().await;
+                    tokio::time::sleep(RETRY).await;
                     break;
                 }
                 in_flight.push(written);

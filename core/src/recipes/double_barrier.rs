@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio::runtime::Handle;
+
 use crate::client::{Client, CreateMode, CreateOptions, Error, Stat, WatchEvent};
 use crate::recipes::holding::Holding;
 use crate::recipes::line::Options;
@@ -32,6 +34,20 @@ pub struct Inside {
     holding: Holding,
     /// The czxid of what let us in, not that of another round; `None` if it is gone already.
     ready: Option<i64>,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        // What let us in must not let in the next round; nobody else takes it away for us.
+        let (Some(ready), Ok(runtime)) = (self.ready, Handle::try_current()) else {
+            return;
+        };
+        let (within, path) = (self.within.clone(), join(&self.barrier.path, READY));
+        runtime.spawn(async move {
+            // It goes with the session of whoever created it, if not now.
+            let _ = within.remove_that(&path, ready).await;
+        });
+    }
 }
 
 impl DoubleBarrier {

@@ -4,16 +4,17 @@
 //! the session and the znode, and removes the znode at the end. What does not: how it was acquired.
 //!
 //! ```text
-//!          connection lost                   a third of the session timeout later
+//!          connection lost                  a quarter of the session timeout later
 //!  Held ───────────────────► Uncertain ──────────────────────────► Lost(OutOfContact)
 //!    ▲        connected again    │ server says so / by the client's end
 //!    └───────────────────────────┤ ──────────────────────────────► Lost(SessionEnded)
 //!    └── released, dropped: Lost(Released)      znode removed by somebody: Lost(Removed)
 //! ```
 //!
-//! The third: a client notices a silent connection at two thirds of the timeout, and the server
-//! ends the session no earlier than the whole timeout after it last heard of us. So the holding is
-//! declared lost while it is still ours, as long as clocks run alike.
+//! The quarter: a client notices a silent connection at two thirds of the timeout, and the server
+//! ends the session no earlier than the whole timeout after it last heard of us, which is at most a
+//! round trip before we last heard of it. So the holding is declared lost while it is still ours, as
+//! long as clocks run alike and a round trip takes less than a twelfth of the timeout.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::proto::Zxid;
 use crate::recipes::own::Own;
 
 /// The part of the session timeout after which a holding without connection is lost.
-const OUT_OF_CONTACT_PART: u64 = 3;
+const OUT_OF_CONTACT_PART: u64 = 4;
 
 /// How a holding stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub enum Loss {
     Removed,
     /// The session has ended.
     SessionEnded,
-    /// There was no connection for a third of the session timeout. The session may live on; the
+    /// There was no connection for a quarter of the session timeout. The session may live on; the
     /// znode is removed when there is a connection again.
     OutOfContact,
 }
@@ -143,7 +144,7 @@ impl Holding {
         self.standing.subscribe()
     }
 
-    /// Waits until it is lost, by whatever cause; at the latest a third of the session timeout after
+    /// Waits until it is lost, by whatever cause; at the latest a quarter of the session timeout after
     /// the connection was.
     pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static + use<> {
         let mut standings = self.standing.subscribe();

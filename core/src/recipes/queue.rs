@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use crate::client::{Acl, Client, Code, CreateMode, Error, ReadOptions, Transaction, Version};
 use crate::recipes::names::{join, unique};
@@ -49,6 +50,39 @@ pub struct Entry {
     pub priority: u16,
     /// The name of its znode.
     pub name: String,
+}
+
+/// An entry on its way to whoever waits for it. Dropping it puts it again.
+struct Taken {
+    queue: Queue,
+    entry: Option<Entry>,
+    runtime: Handle,
+}
+
+impl Taken {
+    fn new(queue: Queue, entry: Entry) -> Taken {
+        Taken {
+            queue,
+            entry: Some(entry),
+            runtime: Handle::current(),
+        }
+    }
+
+    fn hand_over(mut self) -> Entry {
+        self.entry.take().expect("it is handed over once")
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            let queue = self.queue.clone();
+            self.runtime.spawn(async move {
+                // If the session ends now it is as with a taker that dies.
+                let _ = queue.put_with(&entry.data, entry.priority).await;
+            });
+        }
+    }
 }
 
 /// A znode that records what this client did last.
@@ -103,16 +137,17 @@ impl Queue {
             let put = self.client.transaction().create(&path, data, mode);
             match hand.act(&within, put).await {
                 Err(error) if error.code() == Code::NoNode => self.found(&within).await?,
-                done => {
+                Ok(()) => {
                     self.keep(hand);
-                    return done;
+                    return Ok(());
                 }
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// Waits for an entry and takes it; an entry that comes wakes all who wait. Dropping the future takes none: an entry that was taken
-    /// already is put again, behind those of its priority.
+    /// Waits for an entry and takes it; an entry that comes wakes all who wait. Dropping the future
+    /// takes none: an entry that was taken already is put again, behind those of its priority.
     ///
     /// Waits through lost connections. `SessionExpired`: the session ended meanwhile.
     pub async fn take(&self) -> Result<Entry, Error> {
@@ -164,15 +199,15 @@ impl Queue {
         let (queue, within) = (self.clone(), within.clone());
         tokio::spawn(async move {
             let taken = queue.take_first(&within, names).await;
-            if let Err(Ok(Some(entry))) = hand_over.send(taken) {
-                // Nobody waits any more. If the session ends now it is as with a taker that dies.
-                let _ = queue.put_with(&entry.data, entry.priority).await;
-            }
+            let taken = taken.map(|entry| entry.map(|entry| Taken::new(queue, entry)));
+            // If nobody waits any more it is dropped, and with it put again.
+            let _ = hand_over.send(taken);
         });
-        // An error means that the runtime ends.
-        handed
-            .await
-            .unwrap_or_else(|_| Err(Error::new(Code::Closing)))
+        match handed.await {
+            Ok(taken) => Ok(taken?.map(Taken::hand_over)),
+            // The runtime ends.
+            Err(_) => Err(Error::new(Code::Closing)),
+        }
     }
 
     async fn take_first(
@@ -269,17 +304,23 @@ impl Hand {
                 // A session that began meanwhile does not have our hand, and so changed nothing.
                 within.check()?;
                 return Err(match failed.index {
-                    Some(1) => Error::new(Code::InvalidState)
-                        .because(format_args!("somebody removed our hand, {path}")),
+                    Some(1) => removed(&path),
                     _ => failed.error,
                 });
             }
             within.again(&failed.error).await?;
             let current = ReadOptions { linearizable: true };
             let look = || within.client.get_with(&path, current);
-            if *within.steady(look).await?.0 == *mark.as_bytes() {
-                return Ok(());
+            match within.steady(look).await {
+                Ok((last, _)) if *last == *mark.as_bytes() => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.code() == Code::NoNode => return Err(removed(&path)),
+                Err(error) => return Err(error),
             }
         }
     }
+}
+
+fn removed(hand: &str) -> Error {
+    Error::new(Code::InvalidState).because(format_args!("somebody removed our hand, {hand}"))
 }
