@@ -26,7 +26,7 @@ use zoowarden::proto::{Acl, Id, path};
 
 use super::Shell;
 use super::arguments::Arguments;
-use super::dispatch::{checked, path_operand};
+use super::dispatch::{checked, exact_path_operand, path_operand};
 use super::failure::Failure;
 use super::requests::Lifetime;
 use super::transfer::{Ephemerals, OnConflict, Wanted, Writer, conflicts, lifetime, report};
@@ -229,7 +229,7 @@ pub(crate) async fn import(shell: &mut Shell, arguments: &Arguments) -> Result<(
     let file = arguments.operand(0).unwrap_or_default();
     let archive = read(shell, file)?;
     let top = match arguments.operand(1) {
-        Some(_) => path_operand(arguments, 1)?.to_owned(),
+        Some(_) => exact_path_operand(arguments, 1)?.to_owned(),
         None => checked(&archive.root)?.to_owned(),
     };
     let mut wanted = Vec::new();

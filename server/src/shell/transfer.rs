@@ -9,7 +9,7 @@ use zoowarden::proto::Acl;
 use super::Shell;
 use super::arguments::Arguments;
 use super::batch::{self, Batches, Change, MULTI_CHANGES_MAX};
-use super::dispatch::path_operand;
+use super::dispatch::exact_path_operand;
 use super::failure::Failure;
 use super::requests::{self, Lifetime};
 use super::walk::{self, ALL_LEVELS, Paths, Record, WINDOW};
@@ -279,7 +279,10 @@ async fn move_in_steps(
 }
 
 fn from_and_to(arguments: &Arguments) -> Result<(&str, &str), Failure> {
-    let (from, to) = (path_operand(arguments, 0)?, path_operand(arguments, 1)?);
+    let (from, to) = (
+        exact_path_operand(arguments, 0)?,
+        exact_path_operand(arguments, 1)?,
+    );
     if from == "/" {
         return Err(Failure::Usage(
             "/ itself is not copied or moved: name what is in it".to_owned(),

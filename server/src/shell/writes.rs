@@ -9,7 +9,7 @@ use zoowarden::proto::{Acl, Code, path};
 
 use super::arguments::Arguments;
 use super::batch::{Batches, Change};
-use super::dispatch::path_operand;
+use super::dispatch::exact_path_operand;
 use super::failure::Failure;
 use super::line::Word;
 use super::requests::{self, ANY, Kind, Lifetime};
@@ -28,7 +28,7 @@ pub(crate) async fn create(shell: &mut Shell, arguments: &Arguments) -> Result<(
     let path = match kind.sequential {
         // A slash at the end is the place of the number.
         true => arguments.operand(0).unwrap_or_default(),
-        false => path_operand(arguments, 0)?,
+        false => exact_path_operand(arguments, 0)?,
     };
     let data = match arguments.operands().get(1) {
         Some(word) => Some(data_operand(shell, word, arguments.has("base64"))?),
@@ -90,7 +90,7 @@ fn kind(arguments: &Arguments) -> Result<Kind, Failure> {
 
 /// `set [-s] [-v version] [-b] path data`
 pub(crate) async fn set(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
+    let path = exact_path_operand(arguments, 0)?;
     let data = data_operand(shell, &arguments.operands()[1], arguments.has("base64"))?;
     let version = version(
         shell,
@@ -110,7 +110,7 @@ pub(crate) async fn set(shell: &mut Shell, arguments: &Arguments) -> Result<(), 
 
 /// `delete [-v version] path`
 pub(crate) async fn delete(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
+    let path = exact_path_operand(arguments, 0)?;
     let version = version(
         shell,
         arguments,
@@ -153,7 +153,7 @@ fn version(
 
 /// `deleteall path [-b batch size]`
 pub(crate) async fn delete_all(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
+    let path = exact_path_operand(arguments, 0)?;
     if path == "/" {
         let what = "deleteall / would delete everything: name what is to go";
         return Err(Failure::Usage(what.to_owned()));
@@ -219,7 +219,7 @@ async fn wipe(
 
 /// `setAcl [-s] [-v version] [-R] path acl`
 pub(crate) async fn set_acl(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
+    let path = exact_path_operand(arguments, 0)?;
     let acl = arguments.operand(1).unwrap_or_default();
     let acl = show::parse_acl(acl).map_err(Failure::Usage)?;
     let version = arguments
