@@ -19,7 +19,7 @@ use crate::callbacks::{Callbacks, Completion, Delivery, Ran, User, is_inside_cal
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
-use crate::input::{Place, put_text, text};
+use crate::input::{Place, empty, put_text, text};
 use crate::options::{ClientOptions, hosts_of, options_of, zoowarden_options};
 use crate::signals::spawn_without_signals;
 use crate::watch::zoowarden_watch;
@@ -143,6 +143,8 @@ pub unsafe extern "C" fn zoowarden_client_open(
     options: zoowarden_options,
     client: *mut zoowarden_client,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(client, zoowarden_client { id: 0 }) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(client, "client") }?;
@@ -174,6 +176,8 @@ pub unsafe extern "C" fn zoowarden_connect(
     timeout_ms: u32,
     client: *mut zoowarden_client,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(client, zoowarden_client { id: 0 }) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let (place, hosts) = unsafe { (Place::required(client, "client")?, text(hosts, "hosts")?) };
