@@ -12,7 +12,7 @@ use zoowarden::client::{Answer, Code, Error, Stat};
 use zoowarden::recipes::{Election, Holding, Lock, Loss, Options, Standing};
 
 use crate::answer::zoowarden_answer;
-use crate::call::{client, wait_for};
+use crate::call::{client, finished, wait_for};
 use crate::callbacks::{Delivery, User};
 use crate::client::{Open, zoowarden_client};
 use crate::code::zoowarden_code;
@@ -150,7 +150,7 @@ fn hold_later(
     open.callbacks.admit()?;
     let (open, user) = (Arc::clone(open), User(user));
     runtime().spawn(async move {
-        let held = work.await.map_err(Failure::from);
+        let held = finished(work).await;
         let held = held.and_then(|holding| keep(holding, &open));
         open.callbacks.push(Delivery::Run(Box::new(move || {
             let user = user;
