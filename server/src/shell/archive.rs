@@ -227,7 +227,7 @@ pub(crate) async fn import(shell: &mut Shell, arguments: &Arguments) -> Result<(
     let on_conflict = OnConflict::of(arguments)?;
     let ephemerals = Ephemerals::of(arguments)?.unwrap_or(Ephemerals::Skip);
     let file = arguments.operand(0).unwrap_or_default();
-    let archive = read(shell, file)?;
+    let archive = read(shell, file).await?;
     let top = match arguments.operand(1) {
         Some(_) => exact_path_operand(arguments, 1)?.to_owned(),
         None => checked(&archive.root)?.to_owned(),
@@ -263,9 +263,9 @@ pub(crate) async fn import(shell: &mut Shell, arguments: &Arguments) -> Result<(
     report(shell, "Imported", &sums, outcome)
 }
 
-fn read(shell: &Shell, file: &str) -> Result<Archive, Failure> {
+async fn read(shell: &Shell, file: &str) -> Result<Archive, Failure> {
     let parsed: Result<Archive, serde_json::Error> = if file == "-" {
-        serde_json::from_slice(&from_input(shell)?)
+        serde_json::from_slice(&from_input(shell).await?)
     } else {
         let opened = File::open(Path::new(file));
         let opened = opened.map_err(|error| Failure::Other(format!("{file}: {error}")))?;
