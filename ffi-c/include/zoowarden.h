@@ -638,8 +638,9 @@ zoowarden_code zoowarden_client_set_hosts(struct zoowarden_client client, const 
 zoowarden_code zoowarden_client_descriptor(struct zoowarden_client client, int32_t *descriptor);
 
 // With ZOOWARDEN_DISPATCH_LOOP: runs callbacks that wait, `max` at most (0: all that wait now), on
-// this thread, and tells in `*count` how many (`count` may be NULL). Never blocks. While the client
-// closes it runs all. ZOOWARDEN_INVALID_STATE if callbacks of this client are being run already: by
+// this thread, and tells in `*count` how many (`count` may be NULL). Does not wait, but for one
+// case: once the session of a client that is being closed has ended, it runs all, and waits for those
+// whose calls are still on their way. ZOOWARDEN_INVALID_STATE if callbacks of this client are being run already: by
 // another thread, or by this one, because it was called inside a callback.
 //
 // Requires: `count` is NULL or writable.

@@ -274,9 +274,9 @@ impl Open {
     ) -> Result<(), Failure> {
         let done = self.completion(function, user)?;
         runtime().spawn(async move {
-            done.tell(match work.await {
+            done.tell(match finished(work).await {
                 Ok(answer) => Reply::answered(answer, zoowarden_watch::NONE),
-                Err(error) => Reply::failed(error.into()),
+                Err(failure) => Reply::failed(failure),
             });
         });
         Ok(())
@@ -313,6 +313,20 @@ impl Done {
     }
 }
 
+/// The end of `work`, a panic too: it runs as a task of its own, so that whoever was promised a
+/// callback gets it.
+pub(crate) async fn finished<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Failure> {
+    match runtime().spawn(work).await {
+        Ok(outcome) => outcome.map_err(Failure::from),
+        Err(ended) => Err(match ended.try_into_panic() {
+            Ok(panic) => Failure::of_panic(panic.as_ref()),
+            Err(ended) => Failure::refused(Code::Closing, ended.to_string()),
+        }),
+    }
+}
+
 /// Runs `work` on this thread, with the runtime's timers and sockets.
 pub(crate) fn wait_for<T, E: Into<Failure>>(
     work: impl Future<Output = Result<T, E>>,
@@ -333,7 +347,14 @@ pub(crate) fn wait_for<T, E: Into<Failure>>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Patience, Waiter};
+    use super::{Code, Patience, Waiter, finished, runtime};
+
+    #[test]
+    fn work_that_panics_ends_as_a_failure() {
+        let work = async { panic!("on the way") };
+        let failure = runtime().block_on(finished::<()>(work)).unwrap_err();
+        assert_eq!(failure.code, Code::RuntimeInconsistency);
+    }
 
     #[test]
     fn a_value_that_comes_too_late_goes_back() {

@@ -19,7 +19,7 @@ use crate::callbacks::{Callbacks, Completion, Delivery, Ran, User, is_inside_cal
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
-use crate::input::{Place, put_text, text};
+use crate::input::{Place, empty, put_text, text};
 use crate::options::{ClientOptions, hosts_of, options_of, zoowarden_options};
 use crate::signals::spawn_without_signals;
 use crate::watch::zoowarden_watch;
@@ -143,6 +143,8 @@ pub unsafe extern "C" fn zoowarden_client_open(
     options: zoowarden_options,
     client: *mut zoowarden_client,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(client, zoowarden_client { id: 0 }) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(client, "client") }?;
@@ -174,6 +176,8 @@ pub unsafe extern "C" fn zoowarden_connect(
     timeout_ms: u32,
     client: *mut zoowarden_client,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(client, zoowarden_client { id: 0 }) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let (place, hosts) = unsafe { (Place::required(client, "client")?, text(hosts, "hosts")?) };
@@ -418,8 +422,9 @@ fn has_thread() -> Failure {
 }
 
 /// With ZOOWARDEN_DISPATCH_LOOP: runs callbacks that wait, `max` at most (0: all that wait now), on
-/// this thread, and tells in `*count` how many (`count` may be NULL). Never blocks. While the client
-/// closes it runs all. ZOOWARDEN_INVALID_STATE if callbacks of this client are being run already: by
+/// this thread, and tells in `*count` how many (`count` may be NULL). Does not wait, but for one
+/// case: once the session of a client that is being closed has ended, it runs all, and waits for those
+/// whose calls are still on their way. ZOOWARDEN_INVALID_STATE if callbacks of this client are being run already: by
 /// another thread, or by this one, because it was called inside a callback.
 ///
 /// # Safety

@@ -52,7 +52,7 @@ impl Failure {
     }
 
     /// A panic inside this library.
-    fn of_panic(panic: &(dyn std::any::Any + Send)) -> Failure {
+    pub(crate) fn of_panic(panic: &(dyn std::any::Any + Send)) -> Failure {
         let said = panic
             .downcast_ref::<&str>()
             .copied()

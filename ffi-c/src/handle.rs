@@ -7,9 +7,10 @@
 //!
 //! Invariants: a handle that was closed never names another object, because the generation of its
 //! slot has moved on, and a slot whose generations are used up stays empty for ever; the lock of a
-//! table is held for a look-up only, never while anything of the object runs.
+//! table is held for a look-up only, never while anything of the object runs or is made. Who looks up
+//! an object in the making waits for it, and nobody else does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use zoowarden::client::Code;
 
@@ -27,6 +28,8 @@ pub(crate) struct Table<T> {
     /// What a message calls an object of this kind.
     noun: &'static str,
     slots: Mutex<Slots<T>>,
+    /// An object is no longer in the making.
+    made: Condvar,
 }
 
 struct Slots<T> {
@@ -37,6 +40,33 @@ struct Slots<T> {
 struct Slot<T> {
     generation: u32,
     object: Option<Arc<T>>,
+    in_making: bool,
+}
+
+/// A slot whose object is being made; empty again when this is dropped before it is filled, by a
+/// panic too.
+struct Reserved<'a, T> {
+    table: &'a Table<T>,
+    index: usize,
+    handle: u64,
+}
+
+impl<T> Reserved<'_, T> {
+    fn fill(self, object: Arc<T>) -> u64 {
+        self.table.lock().all[self.index].object = Some(object);
+        self.handle
+    }
+}
+
+impl<T> Drop for Reserved<'_, T> {
+    fn drop(&mut self) {
+        let mut slots = self.table.lock();
+        slots.all[self.index].in_making = false;
+        if slots.all[self.index].object.is_none() {
+            slots.free.push(self.index);
+        }
+        self.table.made.notify_all();
+    }
 }
 
 impl<T> Table<T> {
@@ -49,6 +79,7 @@ impl<T> Table<T> {
                 all: Vec::new(),
                 free: Vec::new(),
             }),
+            made: Condvar::new(),
         }
     }
 
@@ -62,22 +93,30 @@ impl<T> Table<T> {
         self.insert_with(|_| Ok(object))
     }
 
-    /// Takes in the object that `make` makes of its own handle. Nobody can look the handle up before
-    /// `make` has returned.
+    /// Takes in the object that `make` makes of its own handle. Whoever looks the handle up before
+    /// `make` has returned waits for that; `make` itself must not.
     pub(crate) fn insert_with(
         &self,
         make: impl FnOnce(u64) -> Result<Arc<T>, Failure>,
     ) -> Result<u64, Failure> {
         notice_forks();
+        let reserved = self.reserve()?;
+        let object = make(reserved.handle)?;
+        Ok(reserved.fill(object))
+    }
+
+    fn reserve(&self) -> Result<Reserved<'_, T>, Failure> {
         let mut slots = self.lock();
-        let index = match slots.free.last() {
-            Some(index) => *index,
+        let index = match slots.free.pop() {
+            Some(index) => index,
             None => self.grow(&mut slots)?,
         };
-        let handle = self.handle(index, slots.all[index].generation);
-        slots.all[index].object = Some(make(handle)?);
-        slots.free.pop();
-        Ok(handle)
+        slots.all[index].in_making = true;
+        Ok(Reserved {
+            table: self,
+            index,
+            handle: self.handle(index, slots.all[index].generation),
+        })
     }
 
     fn grow(&self, slots: &mut Slots<T>) -> Result<usize, Failure> {
@@ -89,8 +128,8 @@ impl<T> Table<T> {
         slots.all.push(Slot {
             generation: 1,
             object: None,
+            in_making: false,
         });
-        slots.free.push(index);
         Ok(index)
     }
 
@@ -102,16 +141,14 @@ impl<T> Table<T> {
 
     /// The object of a handle.
     pub(crate) fn get(&self, handle: u64) -> Result<Arc<T>, Failure> {
-        let slots = self.lock();
-        let index = self.slot(&slots, handle)?;
+        let (slots, index) = self.made(handle)?;
         let object = slots.all[index].object.as_ref();
         object.cloned().ok_or_else(|| self.was_closed())
     }
 
     /// Takes the object of a handle out; from now on the handle is a closed one.
     pub(crate) fn remove(&self, handle: u64) -> Result<Arc<T>, Failure> {
-        let mut slots = self.lock();
-        let index = self.slot(&slots, handle)?;
+        let (mut slots, index) = self.made(handle)?;
         let slot = &mut slots.all[index];
         let object = slot.object.take().ok_or_else(|| self.was_closed())?;
         if slot.generation < u32::MAX {
@@ -119,6 +156,19 @@ impl<T> Table<T> {
             slots.free.push(index);
         }
         Ok(object)
+    }
+
+    /// The slot that `handle` names, once its object is made.
+    fn made(&self, handle: u64) -> Result<(MutexGuard<'_, Slots<T>>, usize), Failure> {
+        let mut slots = self.lock();
+        loop {
+            let index = self.slot(&slots, handle)?;
+            if !slots.all[index].in_making {
+                return Ok((slots, index));
+            }
+            let woken = self.made.wait(slots);
+            slots = woken.unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// The slot that `handle` names now.
@@ -194,6 +244,27 @@ mod tests {
         assert_eq!(code(table.insert(Arc::clone(&object))), Code::ThrottledOp);
         table.remove(handles[0]).unwrap();
         table.insert(object).unwrap();
+    }
+
+    #[test]
+    fn an_object_in_the_making_is_waited_for_and_holds_up_no_other() {
+        let table = Table::new(7, "thing");
+        let other = table.insert(Arc::new(1)).unwrap();
+        std::thread::scope(|scope| {
+            let mut early = None;
+            let handle = table.insert_with(|handle| {
+                let table = &table;
+                early = Some(scope.spawn(move || *table.get(handle).unwrap()));
+                assert_eq!(*table.get(other).unwrap(), 1);
+                Ok(Arc::new(2))
+            });
+            assert_eq!(*table.get(handle.unwrap()).unwrap(), 2);
+            assert_eq!(early.unwrap().join().unwrap(), 2);
+        });
+        let refused = table.insert_with(|_| Err(super::Failure::bad_arguments("no")));
+        assert_eq!(code(refused), Code::BadArguments);
+        let next = table.insert(Arc::new(3)).unwrap();
+        assert_eq!(next & 0xff_ffff, 2, "the slot of the refused one");
     }
 
     #[test]

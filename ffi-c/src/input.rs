@@ -148,6 +148,16 @@ impl<T> Place<T> {
     }
 }
 
+/// Makes a result `nothing`. The first statement of every entry that has one, before the guard: what
+/// is refused, in a forked process too, leaves no place as it was.
+///
+/// # Safety
+/// `pointer` is null or writable.
+pub(crate) unsafe fn empty<T>(pointer: *mut T, nothing: T) {
+    // SAFETY: as promised by the caller.
+    unsafe { Place::optional(pointer) }.put(nothing);
+}
+
 /// Copies `text` and a NUL to a buffer of `capacity` bytes, and tells how long the text is.
 ///
 /// # Safety

@@ -16,7 +16,7 @@ use crate::call::wait_for;
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
-use crate::input::{Patience, Place, ZOOWARDEN_FOREVER, elements, put_text, text_or_null};
+use crate::input::{Patience, Place, ZOOWARDEN_FOREVER, elements, empty, put_text, text_or_null};
 
 static NODES: Table<Running> = Table::new(5, "node");
 
@@ -150,6 +150,8 @@ pub unsafe extern "C" fn zoowarden_node_start(
     options: *const zoowarden_node_options,
     node: *mut zoowarden_node,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(node, zoowarden_node { id: 0 }) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let (place, config) = unsafe { (Place::required(node, "node")?, config(options)?) };

@@ -16,7 +16,7 @@ use crate::client::zoowarden_state_fn;
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
-use crate::input::{Place, ZOOWARDEN_FOREVER, data, elements, text, text_or_null};
+use crate::input::{Place, ZOOWARDEN_FOREVER, data, elements, empty, text, text_or_null};
 use crate::node::{PATIENT, with_node, zoowarden_node};
 
 static TABLE: Table<Mutex<ClientOptions>> = Table::new(2, "set of client options");
@@ -110,6 +110,8 @@ fn change(
 /// `options` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zoowarden_options_new(options: *mut zoowarden_options) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(options, zoowarden_options { id: 0 }) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(options, "options") }?;

@@ -14,7 +14,7 @@ use crate::call::{client, zoowarden_completion};
 use crate::client::{Open, zoowarden_client};
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
-use crate::input::{elements, text, text_or_null};
+use crate::input::{elements, empty, text, text_or_null};
 use crate::watch::{Watch, zoowarden_watcher};
 
 /// One read of zoowarden_multi_read().
@@ -85,6 +85,8 @@ pub unsafe extern "C" fn zoowarden_get(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::GetData {
@@ -136,6 +138,8 @@ pub unsafe extern "C" fn zoowarden_exists(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::Exists {
@@ -186,6 +190,8 @@ pub unsafe extern "C" fn zoowarden_get_children(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::GetChildren2 {
@@ -234,6 +240,8 @@ pub unsafe extern "C" fn zoowarden_get_acl(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::GetAcl {
@@ -277,6 +285,8 @@ pub unsafe extern "C" fn zoowarden_get_all_children_number(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::GetAllChildrenNumber {
@@ -320,6 +330,8 @@ pub unsafe extern "C" fn zoowarden_get_ephemerals(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::GetEphemerals {
@@ -364,6 +376,8 @@ pub unsafe extern "C" fn zoowarden_multi_read(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = unsafe { multi_read(reads, reads_count) }?;

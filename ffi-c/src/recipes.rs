@@ -12,13 +12,13 @@ use zoowarden::client::{Answer, Code, Error, Stat};
 use zoowarden::recipes::{Election, Holding, Lock, Loss, Options, Standing};
 
 use crate::answer::zoowarden_answer;
-use crate::call::{client, wait_for};
+use crate::call::{client, finished, wait_for};
 use crate::callbacks::{Delivery, User};
 use crate::client::{Open, zoowarden_client};
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard, tell};
 use crate::handle::Table;
-use crate::input::{Patience, Place, text, text_or_null};
+use crate::input::{Patience, Place, empty, text, text_or_null};
 
 static HOLDINGS: Table<Held> = Table::new(6, "holding");
 
@@ -126,14 +126,13 @@ fn keep(holding: Holding, client: &Arc<Open>) -> Result<zoowarden_holding, Failu
     Ok(zoowarden_holding { id })
 }
 
-/// Waits for a holding; `None` of `work` gives zeros.
+/// Waits for a holding; `None` of `work` leaves the zeros.
 fn hold(
     open: &Arc<Open>,
     work: impl Future<Output = Result<Option<Holding>, Error>>,
     timeout_ms: u32,
     place: &Place<zoowarden_holding>,
 ) -> Result<(), Failure> {
-    place.put(zoowarden_holding::NONE);
     if let Some(holding) = open.wait_for(work, timeout_ms)? {
         place.put(keep(holding, open)?);
     }
@@ -151,7 +150,7 @@ fn hold_later(
     open.callbacks.admit()?;
     let (open, user) = (Arc::clone(open), User(user));
     runtime().spawn(async move {
-        let held = work.await.map_err(Failure::from);
+        let held = finished(work).await;
         let held = held.and_then(|holding| keep(holding, &open));
         open.callbacks.push(Delivery::Run(Box::new(move || {
             let user = user;
@@ -181,6 +180,8 @@ pub unsafe extern "C" fn zoowarden_lock_acquire(
     timeout_ms: u32,
     holding: *mut zoowarden_holding,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(holding, zoowarden_holding::NONE) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(holding, "holding") }?;
@@ -225,6 +226,8 @@ pub unsafe extern "C" fn zoowarden_lock_try_acquire(
     timeout_ms: u32,
     holding: *mut zoowarden_holding,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(holding, zoowarden_holding::NONE) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(holding, "holding") }?;
@@ -248,6 +251,8 @@ pub unsafe extern "C" fn zoowarden_election_lead(
     timeout_ms: u32,
     holding: *mut zoowarden_holding,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(holding, zoowarden_holding::NONE) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(holding, "holding") }?;
@@ -292,6 +297,8 @@ pub unsafe extern "C" fn zoowarden_election_leader(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.

@@ -10,7 +10,7 @@ use crate::call::{client, zoowarden_completion};
 use crate::client::{Open, zoowarden_client};
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
-use crate::input::{data, text, text_or_null};
+use crate::input::{data, empty, text, text_or_null};
 use crate::watch::{Watch, zoowarden_watch_mode, zoowarden_watcher};
 
 /// # Safety
@@ -62,6 +62,8 @@ pub unsafe extern "C" fn zoowarden_add_watch(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = unsafe { add_watch(path, mode) }?;
@@ -107,6 +109,8 @@ pub unsafe extern "C" fn zoowarden_sync(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::Sync {
@@ -152,6 +156,8 @@ pub unsafe extern "C" fn zoowarden_add_auth(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let (scheme, bytes) = unsafe {
@@ -210,6 +216,8 @@ pub unsafe extern "C" fn zoowarden_who_am_i(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         let request = Request::WhoAmI;
         let open = self::client(client)?;
@@ -255,6 +263,8 @@ pub unsafe extern "C" fn zoowarden_get_config(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
@@ -319,6 +329,8 @@ pub unsafe extern "C" fn zoowarden_reconfig(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.

@@ -14,7 +14,7 @@ use crate::client::zoowarden_client;
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
-use crate::input::{Place, data, text};
+use crate::input::{Place, data, empty, text};
 use crate::write::{create, zoowarden_create_options};
 
 /// Most changes in one transaction; what servers take ends long before, by bytes.
@@ -121,6 +121,8 @@ fn add(
 pub unsafe extern "C" fn zoowarden_transaction_new(
     transaction: *mut zoowarden_transaction,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(transaction, zoowarden_transaction { id: 0 }) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let place = unsafe { Place::required(transaction, "transaction") }?;
@@ -242,6 +244,8 @@ pub unsafe extern "C" fn zoowarden_transaction_commit(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         let open = self::client(client)?;
         let changes = take(transaction)?;

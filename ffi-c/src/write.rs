@@ -10,7 +10,7 @@ use crate::call::{client, zoowarden_completion};
 use crate::client::zoowarden_client;
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
-use crate::input::{acl, data, elements, text};
+use crate::input::{acl, data, elements, empty, text};
 
 /// `version` of a write: whatever the version is.
 pub const ZOOWARDEN_ANY_VERSION: i32 = -1;
@@ -122,6 +122,8 @@ pub unsafe extern "C" fn zoowarden_create(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::Create(unsafe { create(path, data, data_length, options) }?);
@@ -167,6 +169,8 @@ pub unsafe extern "C" fn zoowarden_set(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = unsafe {
@@ -222,6 +226,8 @@ pub unsafe extern "C" fn zoowarden_delete(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = Request::Delete {
@@ -272,6 +278,8 @@ pub unsafe extern "C" fn zoowarden_set_acl(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         // SAFETY: as promised by the caller.
         let request = unsafe {
@@ -327,6 +335,8 @@ pub unsafe extern "C" fn zoowarden_ensure_path(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
@@ -371,6 +381,8 @@ pub unsafe extern "C" fn zoowarden_delete_recursive(
     timeout_ms: u32,
     answer: *mut *mut zoowarden_answer,
 ) -> zoowarden_code {
+    // SAFETY: as promised by the caller.
+    unsafe { empty(answer, std::ptr::null_mut()) };
     guard(|| {
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.

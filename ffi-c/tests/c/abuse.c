@@ -9,6 +9,14 @@
 static zoowarden_node node;
 static const zoowarden_client NO_CLIENT = {0};
 
+/* A call that is refused at the door leaves no answer, whatever stood in its place. */
+#define CHECK_NO_ANSWER(expected, call)                                                            \
+    do {                                                                                           \
+        answer = (void *)1;                                                                        \
+        CHECK_CODE(expected, call);                                                                \
+        CHECK(answer == NULL);                                                                     \
+    } while (0)
+
 static void never(zoowarden_code code, const zoowarden_answer *answer, void *user)
 {
     (void)code, (void)answer, (void)user;
@@ -24,11 +32,21 @@ static void never_watch(const zoowarden_event *event, void *user)
 static void nulls(void)
 {
     zoowarden_client client = connect_to(node);
+    zoowarden_client none = {1};
+    zoowarden_options no_options = {0};
+    zoowarden_holding holding = {1};
     zoowarden_answer *answer = NULL;
     zoowarden_watcher no_function = {NULL, NULL};
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_connect(NULL, 0, &client));
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_connect(NULL, 0, &none));
+    CHECK(none.id == 0);
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_connect("localhost:1", 10, NULL));
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_connect("a:b:c,,", 10, &client));
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_connect("a:b:c,,", 10, &none));
+    none.id = 1;
+    no_options.id = 1;
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_client_open(no_options, &none));
+    CHECK(none.id == 0);
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_lock_acquire(client, NULL, NULL, 0, &holding));
+    CHECK(holding.id == 0);
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_client_open((zoowarden_options){0}, NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_new(NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_transaction_new(NULL));
@@ -37,19 +55,18 @@ static void nulls(void)
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_client_session(client, NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_client_server(client, NULL, 64, NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_client_set_hosts(client, NULL));
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, NULL, NULL, 0, &answer));
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, "/", &no_function, 0, &answer));
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, "relative", NULL, 0, &answer));
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, "/\xff\xfe", NULL, 0, &answer));
+    CHECK_NO_ANSWER(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, NULL, NULL, 0, &answer));
+    CHECK_NO_ANSWER(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, "/", &no_function, 0, &answer));
+    CHECK_NO_ANSWER(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, "relative", NULL, 0, &answer));
+    CHECK_NO_ANSWER(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get(client, "/\xff\xfe", NULL, 0, &answer));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_get_async(client, NULL, NULL, never, NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_create(client, "/x", NULL, 5, NULL, 0, NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_create(client, "/x", "x", SIZE_MAX, NULL, 0, NULL));
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_multi_read(client, NULL, 3, 0, &answer));
-    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_multi_read(client, NULL, SIZE_MAX, 0, &answer));
+    CHECK_NO_ANSWER(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_multi_read(client, NULL, 3, 0, &answer));
+    CHECK_NO_ANSWER(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_multi_read(client, NULL, SIZE_MAX, 0, &answer));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_set_acl(client, "/", NULL, 2, -1, 0, NULL));
     zoowarden_acl acl = {31, NULL, NULL};
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_set_acl(client, "/", &acl, 1, -1, 0, NULL));
-    CHECK(answer == NULL);
     zoowarden_answer_free(NULL);
     zoowarden_answer_free(&answer);
 
@@ -81,49 +98,48 @@ static void every_call(zoowarden_client client, zoowarden_code expected)
     CHECK_CODE(expected, zoowarden_client_server(client, text, sizeof text, NULL));
     CHECK_CODE(expected, zoowarden_client_chroot(client, text, sizeof text, NULL));
     CHECK_CODE(expected, zoowarden_client_set_hosts(client, "localhost"));
-    CHECK_CODE(expected, zoowarden_create(client, "/", NULL, 0, NULL, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_create(client, "/", NULL, 0, NULL, 0, &answer));
     CHECK_CODE(expected, zoowarden_create_async(client, "/", NULL, 0, NULL, never, NULL));
-    CHECK_CODE(expected, zoowarden_set(client, "/", NULL, 0, -1, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_set(client, "/", NULL, 0, -1, 0, &answer));
     CHECK_CODE(expected, zoowarden_set_async(client, "/", NULL, 0, -1, never, NULL));
-    CHECK_CODE(expected, zoowarden_delete(client, "/a", -1, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_delete(client, "/a", -1, 0, &answer));
     CHECK_CODE(expected, zoowarden_delete_async(client, "/a", -1, never, NULL));
-    CHECK_CODE(expected, zoowarden_get(client, "/", &watcher, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_get(client, "/", &watcher, 0, &answer));
     CHECK_CODE(expected, zoowarden_get_async(client, "/", &watcher, never, NULL));
-    CHECK_CODE(expected, zoowarden_exists(client, "/", &watcher, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_exists(client, "/", &watcher, 0, &answer));
     CHECK_CODE(expected, zoowarden_exists_async(client, "/", &watcher, never, NULL));
-    CHECK_CODE(expected, zoowarden_get_children(client, "/", &watcher, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_get_children(client, "/", &watcher, 0, &answer));
     CHECK_CODE(expected, zoowarden_get_children_async(client, "/", &watcher, never, NULL));
-    CHECK_CODE(expected, zoowarden_get_acl(client, "/", 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_get_acl(client, "/", 0, &answer));
     CHECK_CODE(expected, zoowarden_get_acl_async(client, "/", never, NULL));
-    CHECK_CODE(expected, zoowarden_set_acl(client, "/", NULL, 0, -1, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_set_acl(client, "/", NULL, 0, -1, 0, &answer));
     CHECK_CODE(expected, zoowarden_set_acl_async(client, "/", NULL, 0, -1, never, NULL));
-    CHECK_CODE(expected, zoowarden_get_all_children_number(client, "/", 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_get_all_children_number(client, "/", 0, &answer));
     CHECK_CODE(expected, zoowarden_get_all_children_number_async(client, "/", never, NULL));
-    CHECK_CODE(expected, zoowarden_get_ephemerals(client, NULL, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_get_ephemerals(client, NULL, 0, &answer));
     CHECK_CODE(expected, zoowarden_get_ephemerals_async(client, NULL, never, NULL));
-    CHECK_CODE(expected, zoowarden_multi_read(client, &read, 1, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_multi_read(client, &read, 1, 0, &answer));
     CHECK_CODE(expected, zoowarden_multi_read_async(client, &read, 1, never, NULL));
-    CHECK_CODE(expected, zoowarden_ensure_path(client, "/a", 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_ensure_path(client, "/a", 0, &answer));
     CHECK_CODE(expected, zoowarden_ensure_path_async(client, "/a", never, NULL));
-    CHECK_CODE(expected, zoowarden_delete_recursive(client, "/a", 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_delete_recursive(client, "/a", 0, &answer));
     CHECK_CODE(expected, zoowarden_delete_recursive_async(client, "/a", never, NULL));
-    CHECK_CODE(expected, zoowarden_add_watch(client, "/", 0, &watcher, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_add_watch(client, "/", 0, &watcher, 0, &answer));
     CHECK_CODE(expected, zoowarden_add_watch_async(client, "/", 0, &watcher, never, NULL));
-    CHECK_CODE(expected, zoowarden_sync(client, "/", 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_sync(client, "/", 0, &answer));
     CHECK_CODE(expected, zoowarden_sync_async(client, "/", never, NULL));
-    CHECK_CODE(expected, zoowarden_add_auth(client, "digest", "a:b", 3, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_add_auth(client, "digest", "a:b", 3, 0, &answer));
     CHECK_CODE(expected, zoowarden_add_auth_async(client, "digest", "a:b", 3, never, NULL));
-    CHECK_CODE(expected, zoowarden_who_am_i(client, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_who_am_i(client, 0, &answer));
     CHECK_CODE(expected, zoowarden_who_am_i_async(client, never, NULL));
-    CHECK_CODE(expected, zoowarden_get_config(client, &watcher, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_get_config(client, &watcher, 0, &answer));
     CHECK_CODE(expected, zoowarden_get_config_async(client, &watcher, never, NULL));
-    CHECK_CODE(expected, zoowarden_reconfig(client, NULL, NULL, NULL, -1, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_reconfig(client, NULL, NULL, NULL, -1, 0, &answer));
     CHECK_CODE(expected, zoowarden_reconfig_async(client, NULL, NULL, NULL, -1, never, NULL));
-    CHECK_CODE(expected, zoowarden_transaction_commit(transaction, client, 0, &answer));
+    CHECK_NO_ANSWER(expected, zoowarden_transaction_commit(transaction, client, 0, &answer));
     CHECK_CODE(expected, zoowarden_transaction_commit_async(transaction, client, never, NULL));
     CHECK_CODE(expected, zoowarden_client_close(client));
     CHECK_CODE(expected, zoowarden_client_close_async(client, never, NULL));
-    CHECK(answer == NULL);
     CHECK_OK(zoowarden_transaction_free(transaction));
 }
 
@@ -313,10 +329,13 @@ static void forks(void)
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        zoowarden_client other = {0};
-        if (zoowarden_get(client, "/", NULL, 0, NULL) != ZOOWARDEN_INVALID_STATE ||
+        zoowarden_client other = {1};
+        zoowarden_answer *answer = (void *)1;
+        if (zoowarden_get(client, "/", NULL, 0, &answer) != ZOOWARDEN_INVALID_STATE ||
+            answer != NULL ||
             zoowarden_client_close(client) != ZOOWARDEN_INVALID_STATE ||
             zoowarden_client_open((zoowarden_options){0}, &other) != ZOOWARDEN_INVALID_STATE ||
+            other.id != 0 ||
             zoowarden_node_stop(node) != ZOOWARDEN_INVALID_STATE ||
             strstr(zoowarden_error_text(), "fork") == NULL)
             _exit(1);

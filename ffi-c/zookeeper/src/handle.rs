@@ -83,23 +83,31 @@ const SERVER_TEXT_BYTES: usize = 272;
 
 /// Something that C reads by a pointer into the handle while we may write it, as ZooKeeper's own
 /// client does it.
-struct Exposed<T>(UnsafeCell<T>);
+struct Exposed<T> {
+    value: UnsafeCell<T>,
+    /// Held by who writes.
+    writing: Mutex<()>,
+}
 
-// SAFETY: written on one thread at a time; C programs know that what they see may change.
+// SAFETY: written under `writing`; C programs know that what they see may change.
 unsafe impl<T: Send> Sync for Exposed<T> {}
 
 impl<T: Copy> Exposed<T> {
     fn new(value: T) -> Exposed<T> {
-        Exposed(UnsafeCell::new(value))
+        Exposed {
+            value: UnsafeCell::new(value),
+            writing: Mutex::new(()),
+        }
     }
 
     fn set(&self, value: T) {
-        // SAFETY: no reference to the inside exists, only pointers that C holds.
-        unsafe { self.0.get().write_volatile(value) }
+        let _writing = self.writing.lock();
+        // SAFETY: no reference to the inside exists, only pointers that C holds; nobody else writes.
+        unsafe { self.value.get().write_volatile(value) }
     }
 
     fn pointer(&self) -> *mut T {
-        self.0.get()
+        self.value.get()
     }
 }
 

@@ -26,7 +26,7 @@ use zoowarden::proto::{Acl, Id, path};
 
 use super::Shell;
 use super::arguments::Arguments;
-use super::dispatch::{checked, path_operand};
+use super::dispatch::{checked, exact_path_operand, path_operand};
 use super::failure::Failure;
 use super::requests::Lifetime;
 use super::transfer::{Ephemerals, OnConflict, Wanted, Writer, conflicts, lifetime, report};
@@ -227,9 +227,9 @@ pub(crate) async fn import(shell: &mut Shell, arguments: &Arguments) -> Result<(
     let on_conflict = OnConflict::of(arguments)?;
     let ephemerals = Ephemerals::of(arguments)?.unwrap_or(Ephemerals::Skip);
     let file = arguments.operand(0).unwrap_or_default();
-    let archive = read(shell, file)?;
+    let archive = read(shell, file).await?;
     let top = match arguments.operand(1) {
-        Some(_) => path_operand(arguments, 1)?.to_owned(),
+        Some(_) => exact_path_operand(arguments, 1)?.to_owned(),
         None => checked(&archive.root)?.to_owned(),
     };
     let mut wanted = Vec::new();
@@ -263,9 +263,9 @@ pub(crate) async fn import(shell: &mut Shell, arguments: &Arguments) -> Result<(
     report(shell, "Imported", &sums, outcome)
 }
 
-fn read(shell: &Shell, file: &str) -> Result<Archive, Failure> {
+async fn read(shell: &Shell, file: &str) -> Result<Archive, Failure> {
     let parsed: Result<Archive, serde_json::Error> = if file == "-" {
-        serde_json::from_slice(&from_input(shell)?)
+        serde_json::from_slice(&from_input(shell).await?)
     } else {
         let opened = File::open(Path::new(file));
         let opened = opened.map_err(|error| Failure::Other(format!("{file}: {error}")))?;

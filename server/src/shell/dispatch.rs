@@ -99,7 +99,13 @@ fn misused(command: &Command, what: &str) -> Failure {
     Failure::Usage(format!("{}: {what}\nusage: {usage}", command.name))
 }
 
-/// A path operand. A slash at the end, as completion leaves it, does not count.
+/// The path operand of a command that changes something. A slash at the end is refused: more often
+/// than not it is `/app/$JOB` with nothing in `JOB`, and what is above it is not what was meant.
+pub(crate) fn exact_path_operand(arguments: &Arguments, at: usize) -> Result<&str, Failure> {
+    checked(arguments.operand(at).unwrap_or_default())
+}
+
+/// The path operand of a command that only looks. A slash at the end does not count.
 pub(crate) fn path_operand(arguments: &Arguments, at: usize) -> Result<&str, Failure> {
     let typed = arguments.operand(at).unwrap_or("/");
     let path = match typed.trim_end_matches('/') {

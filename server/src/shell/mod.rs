@@ -164,15 +164,13 @@ impl Shell {
     /// Commands from standard input, to its end; the code of the last one that failed.
     async fn run_input(&mut self) -> u8 {
         let mut code = 0;
-        for line in std::io::stdin().lines() {
-            let line = match line {
-                Ok(line) => line,
-                Err(error) => {
-                    self.output.message(&format!("standard input: {error}"));
-                    return FAILED;
-                }
+        loop {
+            let outcome = match next_line().await {
+                Ok(Some(line)) => self.run_line(&line).await,
+                Ok(None) => break,
+                Err(Failure::Interrupted) => Err(Failure::Interrupted),
+                Err(failure) => return self.told(Err(failure)),
             };
-            let outcome = self.run_line(&line).await;
             let ended = matches!(outcome, Err(Failure::ClosedOutput | Failure::Interrupted));
             let this = self.told(outcome);
             if this != 0 {
@@ -184,4 +182,15 @@ impl Shell {
         }
         code
     }
+}
+
+/// The next line of standard input, read on a thread of its own, so that Ctrl-C is heard meanwhile;
+/// `None` at the end.
+async fn next_line() -> Result<Option<String>, Failure> {
+    let read = tokio::task::spawn_blocking(|| std::io::stdin().lines().next().transpose());
+    let line = tokio::select! {
+        line = read => line.unwrap_or_else(|ended| Err(ended.into())),
+        Ok(()) = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+    };
+    line.map_err(|error| Failure::Other(format!("standard input: {error}")))
 }

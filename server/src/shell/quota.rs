@@ -13,7 +13,7 @@ use zoowarden::proto::{Acl, Code, path};
 
 use super::Shell;
 use super::arguments::Arguments;
-use super::dispatch::path_operand;
+use super::dispatch::{exact_path_operand, path_operand};
 use super::failure::Failure;
 use super::requests::{self, ANY, Kind};
 use super::walk::{self, ALL_LEVELS};
@@ -136,7 +136,7 @@ pub(crate) async fn list(shell: &mut Shell, arguments: &Arguments) -> Result<(),
 
 /// `setquota -n|-b|-N|-B val path`
 pub(crate) async fn set(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let typed = path_operand(arguments, 0)?;
+    let typed = exact_path_operand(arguments, 0)?;
     let mut wanted = Track::NONE;
     for (flag, field) in FIELDS {
         if let Some(limit) = arguments.number::<i64>(flag).map_err(Failure::Usage)? {
@@ -239,7 +239,7 @@ async fn warn_if_exceeded(shell: &Shell, place: &Place, wanted: Track) -> Result
 
 /// `delquota [-n|-b|-N|-B] path`
 pub(crate) async fn delete(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let typed = path_operand(arguments, 0)?;
+    let typed = exact_path_operand(arguments, 0)?;
     let place = Place::of(shell, typed).await?;
     let Some(mut limits) = place.track(&place.limits).await? else {
         return Err(Failure::Other(format!("Quota does not exist for {typed}")));

@@ -9,7 +9,7 @@ use zoowarden::proto::Acl;
 use super::Shell;
 use super::arguments::Arguments;
 use super::batch::{self, Batches, Change, MULTI_CHANGES_MAX};
-use super::dispatch::path_operand;
+use super::dispatch::exact_path_operand;
 use super::failure::Failure;
 use super::requests::{self, Lifetime};
 use super::walk::{self, ALL_LEVELS, Paths, Record, WINDOW};
@@ -164,12 +164,14 @@ pub(crate) async fn mv(shell: &mut Shell, arguments: &Arguments) -> Result<(), F
     }
     conflicts(&client, &[to.to_owned()], OnConflict::Fail).await?;
     let (changes, bytes) = moves(&client, &found.paths, from, to, ephemerals).await?;
-    let moved = found.paths.len() as u64;
+    // A copy and a deletion of each; what has vanished since it was found is not among them.
+    let copies = changes.len() / 2;
+    let moved = copies as u64;
     let is_atomic = bytes <= SINGLE_MULTI_BYTES_MAX;
     if is_atomic {
         batch::all_or_none(&client, changes).await?;
     } else {
-        move_in_steps(shell, &client, changes, moved, bytes).await?;
+        move_in_steps(shell, &client, changes, copies, bytes).await?;
     }
     if shell.json {
         return shell
@@ -233,11 +235,12 @@ async fn moves(
     Ok((creates, bytes))
 }
 
+/// Carries out `changes`, of which the first `copies` create.
 async fn move_in_steps(
     shell: &Shell,
     client: &Client,
     changes: Vec<Change>,
-    moved: u64,
+    copies: usize,
     bytes: usize,
 ) -> Result<(), Failure> {
     shell.output.message(&format!(
@@ -252,7 +255,6 @@ async fn move_in_steps(
     );
     let mut outcome = Ok(());
     // All is created before anything is deleted.
-    let copies = usize::try_from(moved).unwrap_or(usize::MAX);
     for (at, change) in changes.into_iter().enumerate() {
         if at == copies {
             outcome = batches.finish().await;
@@ -268,6 +270,7 @@ async fn move_in_steps(
     let last = batches.finish().await;
     let outcome = outcome.and(last);
     if outcome.is_err() {
+        let moved = copies as u64;
         let created = batches.done().min(moved);
         let deleted = batches.done().saturating_sub(moved);
         shell.output.message(&format!(
@@ -279,7 +282,10 @@ async fn move_in_steps(
 }
 
 fn from_and_to(arguments: &Arguments) -> Result<(&str, &str), Failure> {
-    let (from, to) = (path_operand(arguments, 0)?, path_operand(arguments, 1)?);
+    let (from, to) = (
+        exact_path_operand(arguments, 0)?,
+        exact_path_operand(arguments, 1)?,
+    );
     if from == "/" {
         return Err(Failure::Usage(
             "/ itself is not copied or moved: name what is in it".to_owned(),

@@ -9,7 +9,7 @@ use zoowarden::proto::{Acl, Code, path};
 
 use super::arguments::Arguments;
 use super::batch::{Batches, Change};
-use super::dispatch::path_operand;
+use super::dispatch::exact_path_operand;
 use super::failure::Failure;
 use super::line::Word;
 use super::requests::{self, ANY, Kind, Lifetime};
@@ -28,10 +28,10 @@ pub(crate) async fn create(shell: &mut Shell, arguments: &Arguments) -> Result<(
     let path = match kind.sequential {
         // A slash at the end is the place of the number.
         true => arguments.operand(0).unwrap_or_default(),
-        false => path_operand(arguments, 0)?,
+        false => exact_path_operand(arguments, 0)?,
     };
     let data = match arguments.operands().get(1) {
-        Some(word) => Some(data_operand(shell, word, arguments.has("base64"))?),
+        Some(word) => Some(data_operand(shell, word, arguments.has("base64")).await?),
         None => None,
     };
     let acl = match arguments.operand(2) {
@@ -90,8 +90,8 @@ fn kind(arguments: &Arguments) -> Result<Kind, Failure> {
 
 /// `set [-s] [-v version] [-b] path data`
 pub(crate) async fn set(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
-    let data = data_operand(shell, &arguments.operands()[1], arguments.has("base64"))?;
+    let path = exact_path_operand(arguments, 0)?;
+    let data = data_operand(shell, &arguments.operands()[1], arguments.has("base64")).await?;
     let version = version(
         shell,
         arguments,
@@ -110,7 +110,7 @@ pub(crate) async fn set(shell: &mut Shell, arguments: &Arguments) -> Result<(), 
 
 /// `delete [-v version] path`
 pub(crate) async fn delete(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
+    let path = exact_path_operand(arguments, 0)?;
     let version = version(
         shell,
         arguments,
@@ -153,7 +153,7 @@ fn version(
 
 /// `deleteall path [-b batch size]`
 pub(crate) async fn delete_all(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
+    let path = exact_path_operand(arguments, 0)?;
     if path == "/" {
         let what = "deleteall / would delete everything: name what is to go";
         return Err(Failure::Usage(what.to_owned()));
@@ -219,7 +219,7 @@ async fn wipe(
 
 /// `setAcl [-s] [-v version] [-R] path acl`
 pub(crate) async fn set_acl(shell: &mut Shell, arguments: &Arguments) -> Result<(), Failure> {
-    let path = path_operand(arguments, 0)?;
+    let path = exact_path_operand(arguments, 0)?;
     let acl = arguments.operand(1).unwrap_or_default();
     let acl = show::parse_acl(acl).map_err(Failure::Usage)?;
     let version = arguments
@@ -286,13 +286,13 @@ pub(crate) fn znodes(count: u64) -> String {
 
 /// Data as typed: the word itself; what a file holds, for `@file`; standard input, for `-`. A word
 /// in quotes is always itself, and `@@` begins a word that begins with `@`.
-pub(crate) fn data_operand(
+pub(crate) async fn data_operand(
     shell: &Shell,
     word: &Word,
     is_base64: bool,
 ) -> Result<Vec<u8>, Failure> {
     let data = match (word.quoted, word.text.as_str()) {
-        (false, "-") => from_input(shell)?,
+        (false, "-") => from_input(shell).await?,
         (false, text) if text.starts_with("@@") => text.as_bytes()[1..].to_vec(),
         (false, text) if text.starts_with('@') => {
             let file = &text[1..];
@@ -312,15 +312,23 @@ pub(crate) fn data_operand(
     show::from_base64(&text).map_err(Failure::Usage)
 }
 
-/// All of standard input.
-pub(crate) fn from_input(shell: &Shell) -> Result<Vec<u8>, Failure> {
+/// All of standard input, read on a thread of its own, so that Ctrl-C is heard meanwhile. At the
+/// prompt it is read here, to its Ctrl-D: a thread left behind would take what is typed next.
+pub(crate) async fn from_input(shell: &Shell) -> Result<Vec<u8>, Failure> {
     if shell.source == Source::Input {
         let what = "- is standard input, and the commands come from there: put the data into a file \
                     and write @file";
         return Err(Failure::Usage(what.to_owned()));
     }
-    let mut data = Vec::new();
-    let read = std::io::stdin().lock().read_to_end(&mut data);
-    read.map_err(|error| Failure::Other(format!("standard input cannot be read: {error}")))?;
-    Ok(data)
+    let read = || {
+        let mut data = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut data).map(|_| data)
+    };
+    let data = if shell.source == Source::Prompt {
+        read()
+    } else {
+        let data = tokio::task::spawn_blocking(read).await;
+        data.unwrap_or_else(|ended| Err(ended.into()))
+    };
+    data.map_err(|error| Failure::Other(format!("standard input cannot be read: {error}")))
 }

@@ -1,6 +1,10 @@
 //! Options, exit codes, standard input as a file of commands.
 
-use super::support::{Place, run, run_binary, server};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::support::{Place, SOON, binary, read_until, run, run_binary, server};
 
 #[test]
 fn exit_codes_are_0_done_1_refused_2_misused() {
@@ -148,4 +152,29 @@ fn credentials_are_taken_on_the_command_line() {
     assert_eq!(said, "Insufficient permission : /mine\n");
     let words = ["--auth", "digest:joe:secret", "get", "/mine"];
     assert_eq!(run(&place.hosts, &words, b"").ok(), "x\n");
+}
+
+#[test]
+fn ctrl_c_is_heard_while_the_next_command_is_waited_for() {
+    let place = Place::new();
+    let mut shell = Command::new(binary())
+        .args(["shell", "-s", &place.hosts])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Kept open: an end of the input would be a good end.
+    let mut input = shell.stdin.take().unwrap();
+    input.write_all(b"create /a\n").unwrap();
+    let stderr = shell.stderr.take().unwrap();
+    read_until(stderr, |said| said.contains("Created"));
+    let pid = rustix::process::Pid::from_child(&shell);
+    let begun = Instant::now();
+    // Again and again, because the first may find it between a command and the next line.
+    while shell.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < SOON, "Ctrl-C was not heard");
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        std::thread::yield_now();
+    }
+    assert_eq!(shell.wait().unwrap().code(), Some(130));
 }

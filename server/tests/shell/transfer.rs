@@ -125,3 +125,27 @@ fn ephemerals_are_left_out_of_copies_and_forbid_a_move_unless_told() {
     assert!(run.stderr.contains("/a/e is ephemeral"), "{}", run.stderr);
     assert_eq!(place.ok(&["ls", "/m"]), "[b, e]");
 }
+
+#[test]
+fn an_empty_variable_behind_a_slash_changes_nothing() {
+    let place = planted();
+    for line in [
+        "deleteall /a/",
+        "delete /a/b/c/",
+        "set /a/ x",
+        "create /a/new/",
+        "setAcl -R /a/ world:anyone:r",
+        "mv /a/ /m",
+        "mv /a /m/",
+        "cp -R /a/ /m",
+        "cp -R /a /m/",
+        "setquota -n 5 /a/",
+        "delquota /a/",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let said = place.run(&words).failed(2);
+        assert!(said.contains("path ends with /"), "{line}: {said}");
+    }
+    assert_eq!(place.ok(&["ls", "-R", "/"]), "/\n/a\n/a/b\n/a/b/c");
+    assert_eq!(place.ok(&["ls", "/a/"]), "[b]", "a look forgives the slash");
+}

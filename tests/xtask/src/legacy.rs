@@ -122,35 +122,19 @@ pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
         .and_then(|| memory(subject))
 }
 
-/// Puts library, headers, and what pkg-config and CMake read, where a package would.
+/// Puts library, headers, and what pkg-config and CMake read, where a package does and as it does.
 fn install() -> Outcome {
-    match put_files() {
-        Ok(()) => Outcome::Ran(Tally::default()),
-        Err(error) => Outcome::failed(&format!("{}: {error}", prefix().display())),
+    // What an earlier layout left must not stand in for what this one lacks.
+    match std::fs::remove_dir_all(prefix()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Outcome::failed(&format!("{}: {error}", prefix().display()));
+        }
+        _ => {}
     }
-}
-
-fn put_files() -> std::io::Result<()> {
-    let (lib, headers) = (prefix().join("lib"), prefix().join("include/zookeeper"));
-    let (pkgconfig, cmake) = (lib.join("pkgconfig"), lib.join("cmake/zookeeper"));
-    for folder in [&headers, &pkgconfig, &cmake] {
-        std::fs::create_dir_all(folder)?;
-    }
-    let built = target().join("debug/libzookeeper_mt.so");
-    for name in ["libzookeeper_mt.so.2", "libzookeeper_mt.so"] {
-        std::fs::copy(&built, lib.join(name))?;
-    }
-    for header in std::fs::read_dir(root().join(CRATE).join("include/zookeeper"))? {
-        let header = header?;
-        std::fs::copy(header.path(), headers.join(header.file_name()))?;
-    }
-    let packaging = root().join(CRATE).join("packaging");
-    let template = std::fs::read_to_string(packaging.join("zookeeper.pc.in"))?;
-    let filled = template.replace("@PREFIX@", &prefix().display().to_string());
-    std::fs::write(pkgconfig.join("zookeeper.pc"), filled)?;
-    let config = "zookeeper-config.cmake";
-    std::fs::copy(packaging.join(config), cmake.join(config))?;
-    Ok(())
+    Run::new("sh")
+        .args(&[root().join(CRATE).join("install.sh")])
+        .args(&[prefix(), target().join("debug")])
+        .run_check()
 }
 
 /// One test, told if it fails.

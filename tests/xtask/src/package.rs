@@ -246,12 +246,12 @@ fn shell(block: &Block) -> Outcome {
             .args(&["--extract", "--strip-components=1", "--file"])
             .args(&[archive]);
         Ok(unpacked.run_check().and_then(|| {
-            block.check(
+            block.check(|| {
                 Run::new("sh")
                     .folder(&folder)
                     .env("PATH", format!("{}:{path}", folder.display()))
-                    .args(&["-c", &script]),
-            )
+                    .args(&["-c", &script])
+            })
         }))
     })())
 }
@@ -272,11 +272,11 @@ fn rust(block: &Block) -> Outcome {
         // The same versions as ours, so that nothing is fetched.
         let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap_or_default();
         write(&folder.join("Cargo.lock"), &lock)?;
-        Ok(block.check(
+        Ok(block.check(|| {
             cargo(&["run", "--quiet", "--manifest-path"])
                 .args(&[folder.join("Cargo.toml")])
-                .env("CARGO_TARGET_DIR", target_folder()),
-        ))
+                .env("CARGO_TARGET_DIR", target_folder())
+        }))
     })())
 }
 
@@ -296,9 +296,9 @@ fn python(block: &Block) -> Outcome {
                 .args(&[&wheel])
                 .run_check()
         };
-        Ok(made
-            .and_then(installed)
-            .and_then(|| block.check(Run::new(&python).folder(&folder).args(&["-c", &block.text]))))
+        Ok(made.and_then(installed).and_then(|| {
+            block.check(|| Run::new(&python).folder(&folder).args(&["-c", &block.text]))
+        }))
     })())
 }
 
@@ -319,8 +319,9 @@ fn node(block: &Block) -> Outcome {
             ])
             .args(&[tarball])
             .run_check();
-        Ok(installed
-            .and_then(|| block.check(Run::new("node").folder(&folder).args(&["quick-start.mjs"]))))
+        Ok(installed.and_then(|| {
+            block.check(|| Run::new("node").folder(&folder).args(&["quick-start.mjs"]))
+        }))
     })())
 }
 
@@ -345,11 +346,11 @@ fn c(block: &Block) -> Outcome {
                 .run_check()
         };
         Ok(unpacked.and_then(compiled).and_then(|| {
-            block.check(
+            block.check(|| {
                 Run::new(folder.join("quick_start"))
                     .folder(&folder)
-                    .env("LD_LIBRARY_PATH", folder.join("lib")),
-            )
+                    .env("LD_LIBRARY_PATH", folder.join("lib"))
+            })
         }))
     })())
 }

@@ -66,8 +66,13 @@ impl Block {
         self
     }
 
-    /// Runs it; it must succeed and print what the README says.
-    pub(crate) fn check(&self, run: Run) -> Outcome {
+    /// Runs it as a curious reader does, twice; each time it must succeed and print what the README
+    /// says.
+    pub(crate) fn check(&self, run: impl Fn() -> Run) -> Outcome {
+        self.check_once(run()).and_then(|| self.check_once(run()))
+    }
+
+    fn check_once(&self, run: Run) -> Outcome {
         match run.capture_status() {
             Ok((status, printed)) => {
                 print!("{printed}");
