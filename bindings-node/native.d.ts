@@ -122,7 +122,7 @@ export declare class NativeEnsemble {
   cutClient(server: number): void
   healClient(server: number): void
   healAll(): void
-  /** Ends all servers and answers then; a second time at once. */
+  /** Ends all servers and answers then, a second time at once; calls that wait for them fail. */
   shutdown(id: number): void
 }
 
@@ -165,7 +165,7 @@ export declare class NativeNode {
   net(): NativeNet | null
   /** Ends a session as its expiry does. */
   expireSession(id: number, session: bigint): void
-  /** Ends in good order and answers then; a second time at once. */
+  /** Ends in good order and answers then, a second time at once; calls that wait for it fail. */
   shutdown(id: number): void
 }
 

@@ -37,14 +37,19 @@ impl NativeZnodeCache {
     pub fn start(&self, id: u32, client: &NativeClient, path: String) {
         let client = client.client.clone();
         let (place, changes) = (Arc::clone(&self.cache), Arc::clone(&self.changes));
-        self.queue.spawn(id, async move {
+        let start = async move {
             let cache = ZnodeCache::start(&client, &path).await?;
             let mut following = cache.changes();
             following.mark_unchanged();
             *changes.lock().await = Some(following);
+            Ok::<_, Error>(cache)
+        };
+        // Only what is wanted is put in its place: dropped at once, it follows no more.
+        let enter = move |cache| {
             *lock(&place) = Some(cache);
-            Ok::<_, Error>(())
-        });
+            Value::Done
+        };
+        self.queue.spawn_or(id, start, enter, drop);
     }
 
     /// What is known now, as a record without a reader: data and `Stat`, or missing.
@@ -105,12 +110,17 @@ impl NativeTreeCache {
     pub fn start(&self, id: u32, client: &NativeClient, path: String) {
         let client = client.client.clone();
         let (place, changes) = (Arc::clone(&self.cache), Arc::clone(&self.changes));
-        self.queue.spawn(id, async move {
+        let start = async move {
             let cache = TreeCache::start(&client, &path).await?;
             *changes.lock().await = Some(cache.changes());
+            Ok::<_, Error>(cache)
+        };
+        // Only what is wanted is put in its place: dropped at once, it follows no more.
+        let enter = move |cache| {
             *lock(&place) = Some(cache);
-            Ok::<_, Error>(())
-        });
+            Value::Done
+        };
+        self.queue.spawn_or(id, start, enter, drop);
     }
 
     /// A znode, as a record without a reader: data and `Stat`, or missing.

@@ -76,12 +76,14 @@ impl NativeHolding {
         let (kind, count) = (Kind::from_number(kind)?, options.count);
         let options = options.into_options()?;
         let (client, place) = (client.client.clone(), Arc::clone(&self.held));
-        self.queue.spawn(id, async move {
-            let held = acquire(&client, kind, &path, count, options, try_only).await?;
+        let acquire = async move { acquire(&client, kind, &path, count, options, try_only).await };
+        // Only what is wanted is put in its place: dropped at once, it is given back.
+        let enter = move |held: Option<Held>| {
             let is_held = held.is_some();
             *lock(&place) = held.map(Arc::new);
-            Ok::<_, Error>(Value::Flag(is_held))
-        });
+            Value::Flag(is_held)
+        };
+        self.queue.spawn_or(id, acquire, enter, drop);
         Ok(())
     }
 

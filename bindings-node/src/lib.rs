@@ -19,6 +19,7 @@ mod node;
 mod options;
 mod port;
 mod recipes;
+mod stoppable;
 mod testing;
 mod watch;
 

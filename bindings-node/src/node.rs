@@ -1,17 +1,18 @@
 //! A server inside this process.
 
-use std::sync::{Arc, Mutex};
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::BigInt;
 use napi_derive::napi;
-use tokio::sync::RwLock;
 use zoowarden::client::{Code, SessionId};
 use zoowarden::environment::Net;
 use zoowarden::node::{Node, NodeConfig, Storage};
 
-use crate::batch::Failure;
+use crate::batch::{Failure, Value};
 use crate::options::{integer, invalid};
 use crate::port::{NativePort, Queue};
+use crate::stoppable::Stoppable;
 
 /// How a server runs. What is left out is as in `NodeConfig::default`, or as in the zoo.cfg.
 #[napi(object)]
@@ -37,8 +38,9 @@ pub struct NativeNet {
     pub(crate) net: Arc<dyn Net>,
 }
 
-/// What is known of a server once it runs.
+/// A server that runs or has run, and what stays known of it.
 struct Running {
+    node: Stoppable<Node>,
     connect_string: String,
     port: u16,
     net: Arc<dyn Net>,
@@ -48,9 +50,8 @@ struct Running {
 #[napi]
 pub struct NativeNode {
     queue: Arc<Queue>,
-    /// Empty before it has started and after it was shut down.
-    node: Arc<RwLock<Option<Node>>>,
-    running: Arc<Mutex<Option<Running>>>,
+    /// Empty before it has started.
+    running: Arc<OnceLock<Running>>,
 }
 
 #[napi]
@@ -59,7 +60,6 @@ impl NativeNode {
     pub fn new(port: &NativePort) -> NativeNode {
         NativeNode {
             queue: Arc::clone(&port.queue),
-            node: Arc::default(),
             running: Arc::default(),
         }
     }
@@ -68,55 +68,40 @@ impl NativeNode {
     #[napi]
     pub fn start(&self, id: u32, options: NativeNodeOptions) -> napi::Result<()> {
         let config = options.into_config()?;
-        let (place, running) = (Arc::clone(&self.node), Arc::clone(&self.running));
-        self.queue.spawn(id, async move {
-            let node = Node::start(config).await.map_err(failed)?;
-            *lock(&running) = Some(Running {
-                connect_string: node.connect_string(),
-                port: node.client_address().map_or(0, |address| address.port()),
-                net: node.net(),
-            });
-            *place.write().await = Some(node);
-            Ok::<_, Failure>(())
-        });
+        let running = Arc::clone(&self.running);
+        let start = async move { Node::start(config).await.map_err(failed) };
+        // Only what is wanted is put in its place: a start that was given up ends what it started.
+        let enter = move |node: Node| {
+            running.get_or_init(|| Running::new(node));
+            Value::Done
+        };
+        self.queue.spawn_or(id, start, enter, drop);
         Ok(())
     }
 
     /// Answers when clients are served.
     #[napi]
     pub fn ready(&self, id: u32) {
-        let place = Arc::clone(&self.node);
-        self.queue.spawn(id, async move {
-            match &*place.read().await {
-                Some(node) => node.ready().await.map_err(failed),
-                None => Err(gone()),
-            }
-        });
+        self.run(id, |node| async move { node.ready().await.map_err(failed) });
     }
 
     /// What a client is given to connect; empty before the start.
     #[napi]
     pub fn connect_string(&self) -> String {
-        let running = lock(&self.running);
-        running
-            .as_ref()
-            .map(|running| running.connect_string.clone())
-            .unwrap_or_default()
+        let running = self.running.get();
+        running.map_or_else(String::new, |running| running.connect_string.clone())
     }
 
     /// The port for clients; 0 if there is none.
     #[napi]
     pub fn port(&self) -> u16 {
-        lock(&self.running)
-            .as_ref()
-            .map_or(0, |running| running.port)
+        self.running.get().map_or(0, |running| running.port)
     }
 
     /// The way in for clients of this process; null before the start.
     #[napi]
     pub fn net(&self) -> Option<NativeNet> {
-        let running = lock(&self.running);
-        running.as_ref().map(|running| NativeNet {
+        self.running.get().map(|running| NativeNet {
             net: Arc::clone(&running.net),
         })
     }
@@ -125,27 +110,47 @@ impl NativeNode {
     #[napi]
     pub fn expire_session(&self, id: u32, session: BigInt) -> napi::Result<()> {
         let session = SessionId(integer(&session)?);
-        let place = Arc::clone(&self.node);
-        self.queue.spawn(id, async move {
-            match &*place.read().await {
-                Some(node) => node.expire_session(session).await.map_err(failed),
-                None => Err(gone()),
-            }
+        self.run(id, move |node| async move {
+            node.expire_session(session).await.map_err(failed)
         });
         Ok(())
     }
 
-    /// Ends in good order and answers then; a second time at once.
+    /// Ends in good order and answers then, a second time at once; calls that wait for it fail.
     #[napi]
     pub fn shutdown(&self, id: u32) {
-        let place = Arc::clone(&self.node);
+        let running = Arc::clone(&self.running);
         self.queue.spawn(id, async move {
-            let node = place.write().await.take();
-            if let Some(node) = node {
+            if let Some(running) = running.get()
+                && let Some(node) = running.node.stop().await
+            {
                 node.shutdown().await;
             }
             Ok::<_, Failure>(())
         });
+    }
+
+    fn run<W, F>(&self, id: u32, work: W)
+    where
+        W: FnOnce(Arc<Node>) -> F + Send + 'static,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let running = Arc::clone(&self.running);
+        self.queue.spawn(id, async move {
+            let running = running.get().ok_or_else(gone)?;
+            running.node.with(work).await
+        });
+    }
+}
+
+impl Running {
+    fn new(node: Node) -> Running {
+        Running {
+            connect_string: node.connect_string(),
+            port: node.client_address().map_or(0, |address| address.port()),
+            net: node.net(),
+            node: Stoppable::new(node),
+        }
     }
 }
 
@@ -193,8 +198,4 @@ pub(crate) fn gone() -> Failure {
         nothing_changed: true,
         ..failed("it has been closed")
     }
-}
-
-fn lock<T>(place: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    place.lock().expect("nothing panics under this lock")
 }

@@ -1,7 +1,7 @@
 //! Ensembles for tests.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::BigInt;
 use napi_derive::napi;
@@ -12,13 +12,14 @@ use crate::batch::{Failure, Value};
 use crate::node::{NativeNet, NativeNodeOptions, failed, gone};
 use crate::options::{integer, invalid};
 use crate::port::{NativePort, Queue};
+use crate::stoppable::Stoppable;
 
 /// Some servers in this process, in memory, and the lines between them.
 #[napi]
 pub struct NativeEnsemble {
     queue: Arc<Queue>,
-    /// Empty before it has started and after it was shut down.
-    ensemble: Arc<Mutex<Option<Arc<Ensemble>>>>,
+    /// Empty before it has started.
+    ensemble: Arc<OnceLock<Stoppable<Ensemble>>>,
 }
 
 #[napi]
@@ -36,28 +37,29 @@ impl NativeEnsemble {
     pub fn start(&self, id: u32, servers: u8, options: NativeNodeOptions) -> napi::Result<()> {
         let config = options.into_config()?;
         let place = Arc::clone(&self.ensemble);
-        self.queue.spawn(id, async move {
+        let start = async move {
             let ensemble = Ensemble::start_with(servers, config).await;
-            *lock(&place) = Some(Arc::new(ensemble.map_err(failed)?));
-            Ok::<_, Failure>(())
-        });
+            ensemble.map_err(failed)
+        };
+        // Only what is wanted is put in its place: a start that was given up ends what it started.
+        let enter = move |ensemble: Ensemble| {
+            place.get_or_init(|| Stoppable::new(ensemble));
+            Value::Done
+        };
+        self.queue.spawn_or(id, start, enter, drop);
         Ok(())
     }
 
     /// What a client is given to connect; empty before the start.
     #[napi]
     pub fn connect_string(&self) -> String {
-        let ensemble = lock(&self.ensemble);
-        let string = ensemble.as_ref().map(|ensemble| ensemble.connect_string());
-        string.unwrap_or_default()
+        self.now(Ensemble::connect_string).unwrap_or_default()
     }
 
     /// The way in for clients of this process; null before the start.
     #[napi]
     pub fn net(&self) -> Option<NativeNet> {
-        let ensemble = lock(&self.ensemble);
-        let net = ensemble.as_ref().map(|ensemble| ensemble.net());
-        net.map(|net| NativeNet { net })
+        self.now(Ensemble::net).map(|net| NativeNet { net })
     }
 
     /// Answers the number of the server that leads.
@@ -131,13 +133,14 @@ impl NativeEnsemble {
         })
     }
 
-    /// Ends all servers and answers then; a second time at once.
+    /// Ends all servers and answers then, a second time at once; calls that wait for them fail.
     #[napi]
     pub fn shutdown(&self, id: u32) {
-        let ensemble = lock(&self.ensemble).take();
+        let place = Arc::clone(&self.ensemble);
         self.queue.spawn(id, async move {
-            // Whoever else works with it at this moment drops it later, which ends it too.
-            if let Some(ensemble) = ensemble.and_then(Arc::into_inner) {
+            if let Some(ensemble) = place.get()
+                && let Some(ensemble) = ensemble.stop().await
+            {
                 ensemble.shutdown().await;
             }
             Ok::<_, Failure>(())
@@ -149,10 +152,14 @@ impl NativeEnsemble {
         W: FnOnce(Arc<Ensemble>) -> F + Send + 'static,
         F: Future<Output = Result<Value, TestingError>> + Send + 'static,
     {
-        let ensemble = lock(&self.ensemble).clone();
+        let place = Arc::clone(&self.ensemble);
         self.queue.spawn(id, async move {
-            let ensemble = ensemble.ok_or_else(gone)?;
-            work(ensemble).await.map_err(failed)
+            let ensemble = place.get().ok_or_else(gone)?;
+            let work = |ensemble| {
+                let work = work(ensemble);
+                async move { work.await.map_err(failed) }
+            };
+            ensemble.with(work).await
         });
     }
 
@@ -160,13 +167,14 @@ impl NativeEnsemble {
         &self,
         change: impl FnOnce(&Ensemble) -> Result<(), TestingError>,
     ) -> napi::Result<()> {
-        match &*lock(&self.ensemble) {
-            Some(ensemble) => change(ensemble).map_err(|error| invalid(error.to_string())),
+        match self.now(change) {
+            Some(changed) => changed.map_err(|error| invalid(error.to_string())),
             None => Err(invalid(gone().text)),
         }
     }
-}
 
-fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
-    place.lock().expect("nothing panics under this lock")
+    /// Looks at it without waiting; nothing before its start, and from its shutdown on.
+    fn now<A>(&self, look: impl FnOnce(&Ensemble) -> A) -> Option<A> {
+        self.ensemble.get()?.now(look)
+    }
 }

@@ -1,10 +1,40 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { connect as connectTo, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connect, Node } from "zoowarden";
 import { Ensemble } from "zoowarden/testing";
+import { within } from "./harness.js";
+
+/** Whether somebody listens on a port of this machine. */
+async function listens(port: number): Promise<boolean> {
+  const socket = connectTo(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A zoo.cfg of so many members, on free ports. */
+async function ensembleOf(members: number): Promise<string> {
+  const servers = Array.from({ length: 2 * members }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  const lines = ["dataDir=/ignored", "clientPort=2181", "initLimit=5", "syncLimit=5"];
+  for (let member = 1; member <= members; member += 1) {
+    const [quorum, election] = ports.slice(2 * member - 2);
+    lines.push(`server.${member}=127.0.0.1:${quorum}:${election}`);
+  }
+  return lines.join("\n");
+}
 
 describe("a node in this process", () => {
   it("serves clients of this process and, through its port, of others", async () => {
@@ -64,6 +94,28 @@ describe("a node in this process", () => {
     await assert.rejects(late.connect({ timeout: 50 }), { code: "OPERATION_TIMEOUT" });
   });
 
+  it("ends, when it is closed, the calls that wait for it", async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), "zoowarden-npm-"));
+    try {
+      // A member without the others never serves.
+      const node = await Node.start({
+        zooCfg: await ensembleOf(3),
+        myId: 1,
+        dataDir,
+        clientAddress: "127.0.0.1:0",
+      });
+      await assert.rejects(node.ready({ timeout: 20 }), { code: "OPERATION_TIMEOUT" });
+      const { port } = node;
+      const calls = [node.ready(), node.expireSession(1n)];
+      const ended = calls.map((call) => assert.rejects(call, { code: "CLOSING" }));
+      await within("the node to close", node.close());
+      await within("the calls to end", Promise.all(ended));
+      assert.equal(await listens(port), false);
+    } finally {
+      await rm(dataDir, { recursive: true });
+    }
+  });
+
   it("that cannot start says why", async () => {
     await using node = await Node.start();
     const taken = Node.start({ clientAddress: node.connectString });
@@ -98,6 +150,17 @@ describe("an ensemble for tests", () => {
     ensemble.healAll();
     assert.ok(await ensemble.leader());
     assert.throws(() => ensemble.isolate(9), /no server 9/);
+  });
+
+  it("ends, when it is closed, the calls that wait for it", async () => {
+    const ensemble = await Ensemble.start(3);
+    const ports = ensemble.connectString.split(",").map((host) => Number(host.split(":")[1]));
+    await Promise.all([ensemble.kill(1), ensemble.kill(2)]);
+    assert.equal(await listens(ports[2]!), true);
+    const waiting = assert.rejects(ensemble.leader(), { code: "CLOSING" });
+    await within("the ensemble to close", ensemble.close());
+    assert.equal(await listens(ports[2]!), false);
+    await within("the call to end", waiting);
   });
 
   it("refuses what it is asked after its end", async () => {

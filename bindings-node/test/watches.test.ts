@@ -229,6 +229,24 @@ describe("watches of reads", () => {
     await until("no watch to be left", () => watchesOf(client) === before);
   });
 
+  it("are not left behind by reads whose sync fails", async () => {
+    const never = (): never => assert.fail("nothing to hear");
+    await using other = await ensemble.client().connect();
+    const { native } = other as unknown as { native: { sync(id: number, path: string): void } };
+    const sync = native.sync.bind(native);
+    native.sync = (id) => sync(id, "relative");
+    const options = { linearizable: true, watch: never };
+    for (const read of [
+      () => other.get("/", options),
+      () => other.getChildren("/", options),
+      () => other.exists("/", options),
+      () => other.exists("/none", options),
+    ]) {
+      await assert.rejects(read(), { code: "BAD_ARGUMENTS", path: "relative" });
+      assert.equal(watchesOf(other), 0);
+    }
+  });
+
   it("hear that their session has expired", async () => {
     await using other = await ensemble.client().connect();
     const heard: unknown[] = [];

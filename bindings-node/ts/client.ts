@@ -230,7 +230,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#native.getData(id, path, watch?.id ?? 0);
     const reply = await port.answer(id, options);
     watch?.answered(reply);
-    unwrap(await synced);
+    await confirmed(synced, watch);
     return unwrap(reply) as DataAndStat;
   }
 
@@ -244,11 +244,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#native.exists(id, path, watch?.id ?? 0);
     const reply = await port.answer(id, options);
     if (reply instanceof Failure && reply.details.code === "NO_NODE") {
-      unwrap(await synced);
+      await confirmed(synced, watch);
       return null;
     }
     watch?.answered(reply);
-    unwrap(await synced);
+    await confirmed(synced, watch);
     return unwrap(reply) as Stat;
   }
 
@@ -261,7 +261,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#native.getChildren(id, path, watch?.id ?? 0);
     const reply = await port.answer(id, options);
     watch?.answered(reply);
-    unwrap(await synced);
+    await confirmed(synced, watch);
     return unwrap(reply) as ChildrenAndStat;
   }
 
@@ -436,6 +436,16 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#native.sync(id, path);
     return port.answer(id, options);
   }
+}
+
+/** Throws why the sync ahead of a read failed: then the read did, and its watch is none. */
+async function confirmed(
+  synced: Promise<unknown> | undefined,
+  watch: OneShot | undefined,
+): Promise<void> {
+  const reply = await synced;
+  watch?.answered(reply);
+  unwrap(reply);
 }
 
 /** Makes a client and waits until it is connected; closes it again if that fails. */

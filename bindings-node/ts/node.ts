@@ -107,7 +107,7 @@ export class Node implements AsyncDisposable {
     return this;
   }
 
-  /** Stops serving, in good order. */
+  /** Stops serving, in good order. Calls that still wait for it reject with `CLOSING`. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

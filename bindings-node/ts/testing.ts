@@ -107,7 +107,7 @@ export class Ensemble implements AsyncDisposable {
     this.#native.healAll();
   }
 
-  /** Ends all servers. */
+  /** Ends all servers. Calls that still wait for them reject with `CLOSING`. */
   close(): Promise<void> {
     this.#closing ??= this.#run((id) => this.#native.shutdown(id), undefined).then(() => {});
     return this.#closing;
