@@ -105,6 +105,26 @@ def test_callbacks_of_a_client_run_on_one_thread_in_order(client: Client) -> Non
     assert threading.get_ident() not in threads
 
 
+def test_all_that_has_arrived_is_delivered_after_the_stop(client: Client) -> None:
+    arrived, stopped = threading.Event(), threading.Event()
+    answers: list[object] = []
+
+    def wait(_value: object, _error: BaseException | None) -> None:
+        arrived.set()
+        stopped.wait(20)
+
+    callbacks = client._callbacks
+    callbacks.start()
+    client._session.get((callbacks.port, wait), "/")
+    assert arrived.wait(20)
+    for _ in range(10_000):
+        client._session.get((callbacks.port, lambda value, _error: answers.append(value)), "/")
+    client.sync()
+    callbacks.stop()
+    stopped.set()
+    until(lambda: len(answers) == 10_000, "every answer is delivered")
+
+
 def test_error_of_a_callback_is_logged_and_the_next_is_called(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
