@@ -509,9 +509,15 @@ class AsyncWatch:
         """Sets the watch, unless it is set: changes from now on are told."""
         if self._source is None:
             source = Source(self._client._port, _watches.weak_call(self, "_on_ready"))
+            # Taken at once, so that two tasks do not set two; given back if it is not set.
             self._source = source
             session, port = self._client._session, self._client._port
-            await session.add_watch(port, self._path, self._recursive, source.native)
+            try:
+                await session.add_watch(port, self._path, self._recursive, source.native)
+            except BaseException:
+                source.native.cancel()
+                self._source = None
+                raise
             self._client._watches.add(self)
 
     def _on_ready(self) -> None:
@@ -536,11 +542,13 @@ class AsyncWatch:
                 break
             if self._waiting is not None:
                 raise RuntimeError("one task at a time iterates over a watch")
-            self._waiting = asyncio.get_running_loop().create_future()
+            waiting = self._waiting = asyncio.get_running_loop().create_future()
             try:
-                await self._waiting
+                await waiting
             finally:
-                self._waiting = None
+                # It may be another task's by now.
+                if self._waiting is waiting:
+                    self._waiting = None
         raise StopAsyncIteration
 
     async def close(self) -> None:
