@@ -89,6 +89,23 @@ def test_callbacks_may_call_the_client(client: Client) -> None:
         until(lambda: bytes([number]) in read, "the callback has read it")
 
 
+def test_callback_that_would_wait_for_events_is_told(client: Client) -> None:
+    met: list[object] = []
+    watch = client.watch("/b")
+
+    def wait(_event: Event) -> None:
+        met.append(watch.next(timeout=0))
+        try:
+            watch.next(timeout=20)
+        except RuntimeError as error:
+            met.append(str(error))
+
+    client.exists("/a", watch=wait)
+    client.create("/a")
+    until(lambda: len(met) == 2, "the callback comes back")
+    assert met == [None, "a callback must not wait for events: iterate in another thread"]
+
+
 def test_callbacks_of_a_client_run_on_one_thread_in_order(client: Client) -> None:
     threads: set[int] = set()
     numbers: list[str] = []

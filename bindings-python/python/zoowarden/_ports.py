@@ -147,6 +147,10 @@ class CallbackThread:
         while self.port.wait(0):
             self.port.drain()
 
+    def is_current(self) -> bool:
+        """Whether the caller runs on it."""
+        return self._thread is threading.current_thread()
+
     def stop(self) -> None:
         """Ends it after what it is doing. Any thread."""
         self._stopped = True

@@ -511,9 +511,13 @@ class Watch:
 
         Raises:
             SessionExpiredError, AuthFailedError: the session is over.
+            RuntimeError: it was called by a callback of the client, with a timeout other than 0:
+                while that waits no event can come.
         """
         if self._has_callback:
             raise RuntimeError("the events of this watch go to its callback")
+        if timeout != 0 and self._client._callbacks.is_current():
+            raise RuntimeError("a callback must not wait for events: iterate in another thread")
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             while True:
