@@ -53,6 +53,27 @@ def test_second_task_at_a_watch_is_refused_and_the_first_goes_on(hosts: str) -> 
     run(main())
 
 
+def test_call_that_is_given_up_sets_no_watch(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client:
+            heard: list[str] = []
+            await client.create("/a")
+            calls = [
+                asyncio.ensure_future(call("/a", watch=lambda _event: heard.append("given up")))
+                for call in (client.get, client.exists)
+            ]
+            await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+            await client.get("/a", watch=lambda _event: heard.append("wanted"))
+            await client.delete("/a")
+            await until_async(lambda: "wanted" in heard, "the watch is called")
+            assert heard == ["wanted"]
+
+    run(main())
+
+
 def test_every_operation(hosts: str) -> None:
     async def main() -> None:
         async with AsyncClient(hosts) as client:

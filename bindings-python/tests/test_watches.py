@@ -76,6 +76,26 @@ def test_persistent_watch_calls_back_until_it_is_closed(client: Client) -> None:
     assert len(heard) == 2
 
 
+def test_call_that_is_late_sets_no_watch() -> None:
+    with zoowarden.testing.Ensemble() as ensemble:
+        leader = ensemble.leader()
+        with Client(ensemble.address(leader), request_timeout=0.05) as client:
+            heard: list[str] = []
+            ensemble.isolate(leader)
+            # The read waits for the write before it.
+            with pytest.raises(zoowarden.OperationTimeoutError):
+                client.create("/a")
+            with pytest.raises(zoowarden.OperationTimeoutError):
+                client.get("/", watch=lambda _event: heard.append("late"))
+            ensemble.heal_all()
+            with ensemble.client() as other:
+                other.sync()
+                client.exists("/", watch=lambda _event: heard.append("wanted"))
+                other.set("/", b"1")
+                until(lambda: "wanted" in heard, "the watch is called")
+            assert heard == ["wanted"]
+
+
 def test_callbacks_may_call_the_client(client: Client) -> None:
     read: list[bytes] = []
     client.create("/a", b"0")
