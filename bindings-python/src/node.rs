@@ -1,13 +1,14 @@
 //! Servers in this process: one to embed, and ensembles for tests.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 use zoowarden::environment::Net;
 use zoowarden::node::{NodeConfig, Storage};
 use zoowarden::proto::SessionId;
@@ -16,25 +17,77 @@ use zoowarden::testing::TestingError;
 use crate::call::{To, launch};
 use crate::failure::Failure;
 use crate::fork::OfProcess;
-use crate::reply::Value;
+use crate::reply::{Completion, Value};
 
-/// Something that runs until it is taken out, in the process that started it.
-struct Running<T>(OfProcess<Mutex<Option<Arc<T>>>>);
+/// Something that runs until it is stopped, in the process that started it. Calls hold it shared;
+/// who stops it tells them first, and waits until they have let go.
+struct Running<T>(OfProcess<Place<T>>);
 
-impl<T> Running<T> {
+struct Place<T> {
+    value: Arc<RwLock<Option<T>>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// What a call holds.
+type Held<T> = OwnedRwLockReadGuard<Option<T>, T>;
+
+impl<T: Send + Sync + 'static> Running<T> {
     fn new(value: T) -> Self {
-        Self(OfProcess::new(Mutex::new(Some(Arc::new(value)))))
+        Self(OfProcess::new(Place {
+            value: Arc::new(RwLock::new(Some(value))),
+            stopping: watch::Sender::new(false),
+        }))
     }
 
-    fn get(&self) -> PyResult<Arc<T>> {
-        let running = self.0.get()?.lock().clone();
-        running.ok_or_else(|| stopped().into())
+    fn get(&self) -> PyResult<Held<T>> {
+        // It is taken only by who stops it.
+        let held = Arc::clone(&self.0.get()?.value).try_read_owned();
+        let held = held.map_err(|_| stopped())?;
+        let held = OwnedRwLockReadGuard::try_map(held, Option::as_ref);
+        held.map_err(|_| stopped().into())
     }
 
-    /// The value to end it with; none if it is ended, or if a call that is under way ends it.
-    fn take(&self) -> PyResult<Option<T>> {
-        let taken = self.0.get()?.lock().take();
-        Ok(taken.and_then(Arc::into_inner))
+    /// A call that ends with an error when the thing is stopped meanwhile.
+    fn call<F>(
+        &self,
+        py: Python<'_>,
+        to: Option<To<'_>>,
+        work: impl FnOnce(Held<T>) -> F,
+    ) -> PyResult<Py<PyAny>>
+    where
+        F: Future<Output = Completion> + Send + 'static,
+    {
+        let mut stopping = self.0.get()?.stopping.subscribe();
+        let work = work(self.get()?);
+        launch(py, to, None, async move {
+            tokio::select! {
+                done = work => done,
+                // An error means that nobody is left who could stop it.
+                _ = stopping.wait_for(|stopping| *stopping) => Err(stopped()),
+            }
+        })
+    }
+
+    /// Ends it, and waits for the end whoever began it.
+    fn stop<F>(
+        &self,
+        py: Python<'_>,
+        to: Option<To<'_>>,
+        end: impl FnOnce(T) -> F + Send + 'static,
+    ) -> PyResult<Py<PyAny>>
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let place = self.0.get()?;
+        place.stopping.send_replace(true);
+        let value = Arc::clone(&place.value);
+        launch(py, to, None, async move {
+            let mut value = value.write().await;
+            if let Some(value) = value.take() {
+                end(value).await;
+            }
+            Ok(Value::Nothing)
+        })
     }
 }
 
@@ -119,8 +172,7 @@ impl Node {
 
     /// Waits until it serves.
     fn ready(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
-        let node = self.0.get()?;
-        launch(py, to, None, async move {
+        self.0.call(py, to, |node| async move {
             node.ready().await.map_err(not_started)?;
             Ok(Value::Nothing)
         })
@@ -132,8 +184,7 @@ impl Node {
         to: Option<To<'_>>,
         session: i64,
     ) -> PyResult<Py<PyAny>> {
-        let node = self.0.get()?;
-        launch(py, to, None, async move {
+        self.0.call(py, to, |node| async move {
             node.expire_session(SessionId(session))
                 .await
                 .map_err(refused)?;
@@ -143,13 +194,8 @@ impl Node {
 
     /// Ends it in good order; a second time does nothing.
     fn shutdown(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
-        let node = self.0.take()?;
-        launch(py, to, None, async move {
-            if let Some(node) = node {
-                node.shutdown().await;
-            }
-            Ok(Value::Nothing)
-        })
+        self.0
+            .stop(py, to, |node| async move { node.shutdown().await })
     }
 
     /// Whether this process made it.
@@ -200,15 +246,13 @@ impl Ensemble {
 
     /// Waits for a leader; gives its number.
     fn leader(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
-        let ensemble = self.0.get()?;
-        launch(py, to, None, async move {
+        self.0.call(py, to, |ensemble| async move {
             Ok(Value::plain(ensemble.leader().await.map_err(refused)?))
         })
     }
 
     fn kill(&self, py: Python<'_>, to: Option<To<'_>>, server: u8) -> PyResult<Py<PyAny>> {
-        let ensemble = self.0.get()?;
-        launch(py, to, None, async move {
+        self.0.call(py, to, |ensemble| async move {
             ensemble.kill(server).await.map_err(refused)?;
             Ok(Value::Nothing)
         })
@@ -222,8 +266,7 @@ impl Ensemble {
         server: u8,
         wait: bool,
     ) -> PyResult<Py<PyAny>> {
-        let ensemble = self.0.get()?;
-        launch(py, to, None, async move {
+        self.0.call(py, to, |ensemble| async move {
             match wait {
                 true => ensemble.restart(server).await,
                 false => ensemble.begin_restart(server).await,
@@ -239,8 +282,7 @@ impl Ensemble {
         to: Option<To<'_>>,
         session: i64,
     ) -> PyResult<Py<PyAny>> {
-        let ensemble = self.0.get()?;
-        launch(py, to, None, async move {
+        self.0.call(py, to, |ensemble| async move {
             ensemble
                 .expire_session(SessionId(session))
                 .await
@@ -276,13 +318,8 @@ impl Ensemble {
 
     /// Ends all servers; a second time does nothing.
     fn shutdown(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {
-        let ensemble = self.0.take()?;
-        launch(py, to, None, async move {
-            if let Some(ensemble) = ensemble {
-                ensemble.shutdown().await;
-            }
-            Ok(Value::Nothing)
-        })
+        self.0
+            .stop(py, to, |ensemble| async move { ensemble.shutdown().await })
     }
 
     /// Whether this process made it.

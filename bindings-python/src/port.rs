@@ -19,7 +19,7 @@ use slab::Slab;
 use zoowarden::bridge::Bridge;
 
 use crate::failure::misuse;
-use crate::reply::Completion;
+use crate::reply::{Completion, Value};
 use crate::signal::Signal;
 
 /// Deliveries of one drain: a flood must not keep a loop from its other work.
@@ -194,6 +194,10 @@ impl Port {
 
     fn settle(&self, future: &Bound<'_, PyAny>, completion: Completion) -> PyResult<()> {
         let py = future.py();
+        if matches!(completion, Ok(Value::Build(_))) && is_unwanted(future) {
+            // What was got for nobody is given back when it is dropped: a lock, or a queue's entry.
+            return Ok(());
+        }
         let made = completion.map(|value| value.into_object(py, self.keep_null));
         let set = match made {
             Ok(Ok(value)) => future.call_method1(intern!(py, "set_result"), (value,)),

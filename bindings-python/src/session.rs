@@ -550,7 +550,12 @@ impl Session {
         if let Some(watch) = watch {
             watch.get().asked(client, id)?;
         }
-        outlook.result(py, self.limit, self.keep_null)
+        let result = outlook.result(py, self.limit, self.keep_null);
+        if let (Some(watch), Err(_)) = (watch, &result) {
+            // A call that fails sets no watch, even if its answer is still on its way.
+            watch.get().cancel()?;
+        }
+        result
     }
 }
 

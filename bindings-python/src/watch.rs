@@ -76,7 +76,7 @@ impl Watch {
     }
 
     /// Takes the watch back from the server, unless it is over.
-    fn cancel(&self) -> PyResult<()> {
+    pub(crate) fn cancel(&self) -> PyResult<()> {
         let state = std::mem::replace(&mut *self.state.get()?.lock(), Registration::Over);
         if let Registration::Watching(client, id) = state {
             client.forget(id);

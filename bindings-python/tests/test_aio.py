@@ -24,6 +24,56 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(main)
 
 
+def test_watch_that_cannot_be_set_says_so_each_time(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client:
+            watch = client.watch("relative")
+            for _ in range(2):
+                with pytest.raises(zoowarden.BadArgumentsError):
+                    await watch.__anext__()
+
+    run(main())
+
+
+def test_second_task_at_a_watch_is_refused_and_the_first_goes_on(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client, client.watch("/a") as watch:
+            first = asyncio.ensure_future(watch.__anext__())
+            await until_async(lambda: watch._waiting, "the first waits")
+            # It is woken, and before it runs the second is there.
+            asyncio.get_running_loop().call_soon(watch._on_ready)
+            second = asyncio.ensure_future(watch.__anext__())
+            await until_async(lambda: first.done() or second.done(), "one is refused")
+            await client.create("/a")
+            outcomes = await asyncio.wait_for(
+                asyncio.gather(first, second, return_exceptions=True), 20
+            )
+            assert {type(outcome) for outcome in outcomes} == {Event, RuntimeError}
+
+    run(main())
+
+
+def test_call_that_is_given_up_sets_no_watch(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client:
+            heard: list[str] = []
+            await client.create("/a")
+            calls = [
+                asyncio.ensure_future(call("/a", watch=lambda _event: heard.append("given up")))
+                for call in (client.get, client.exists)
+            ]
+            await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+            await client.get("/a", watch=lambda _event: heard.append("wanted"))
+            await client.delete("/a")
+            await until_async(lambda: "wanted" in heard, "the watch is called")
+            assert heard == ["wanted"]
+
+    run(main())
+
+
 def test_every_operation(hosts: str) -> None:
     async def main() -> None:
         async with AsyncClient(hosts) as client:

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,33 @@ import zoowarden
 import zoowarden.testing
 from waiting import until
 from zoowarden import ACL, Client, Permission, Stat, State
+from zoowarden._options import Options
+from zoowarden._zoowarden import Session
 from zoowarden.recipes import Lock
+
+
+def test_state_that_comes_before_the_session_is_told(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained = threading.Event()
+
+    class Early(Client):
+        def _on_state(self) -> None:
+            drained.set()
+            super()._on_state()
+
+    def open_slowly(options: Options, *arguments: Any) -> Session:
+        session = opened(options, *arguments)
+        assert drained.wait(20)
+        return session
+
+    opened = Options.open
+    monkeypatch.setattr(Options, "open", open_slowly)
+    heard: list[State] = []
+    client = Early(hosts)
+    client.add_listener(heard.append)
+    with client:
+        until(lambda: State.CONNECTED in heard, "the listener is called")
 
 
 def test_what_was_created_is_read(client: Client) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import socket
+import sys
+import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -108,6 +111,56 @@ def test_closed_node_says_so() -> None:
     node.close()
     with pytest.raises(zoowarden.ClientClosedError, match="shut down"):
         _ = node.connect_string
+
+
+def waiting_call(call: Callable[[], object], met: list[BaseException]) -> threading.Thread:
+    """A thread in which the call waits, and to which the error is added that it meets."""
+
+    def run() -> None:
+        try:
+            call()
+        except zoowarden.ZooKeeperError as error:
+            met.append(error)
+
+    def waits() -> bool:
+        frame = sys._current_frames().get(thread.ident or 0)
+        return frame is not None and frame.f_code.co_name == call.__name__
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(waits, "the call is under way")
+    return thread
+
+
+def test_node_that_is_waited_for_can_be_closed(tmp_path: pathlib.Path) -> None:
+    ports = free_ports(9)
+    members = "".join(
+        f"server.{number}=127.0.0.1:{ports.pop()}:{ports.pop()};127.0.0.1:{ports.pop()}\n"
+        for number in (1, 2, 3)
+    )
+    text = f"tickTime=500\ninitLimit=10\nsyncLimit=5\ndataDir={tmp_path}\n{members}"
+    node = Node.from_zoo_cfg(text, my_id=1).start()
+    met: list[BaseException] = []
+    thread = waiting_call(node.wait_ready, met)
+    node.close()
+    # It is over: its directory and its ports are free.
+    Node.from_zoo_cfg(text, my_id=1).start().close()
+    thread.join(20)
+    assert [type(error) for error in met] == [zoowarden.ClientClosedError]
+
+
+def test_ensemble_that_is_waited_for_can_be_closed() -> None:
+    ensemble = zoowarden.testing.Ensemble().start()
+    address = ensemble.address(3).split(":")
+    ensemble.kill(1)
+    ensemble.kill(2)
+    met: list[BaseException] = []
+    thread = waiting_call(ensemble.leader, met)
+    ensemble.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address[0], int(address[1])))
+    thread.join(20)
+    assert [type(error) for error in met] == [zoowarden.ClientClosedError]
 
 
 def test_node_serves_asyncio() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -374,6 +375,26 @@ def test_queue_and_caches_of_asyncio(hosts: str) -> None:
                     assert (change.type, change.path) == (ChangeType.ADDED, "/app")
                     break
                 assert len(tree) == 1
+
+    asyncio.run(main())
+
+
+def test_entry_for_a_task_that_is_cancelled_is_put_back(hosts: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(hosts) as client, AsyncClient(hosts) as other:
+            queue, watched = AsyncQueue(client, "/queue"), AsyncQueue(other, "/queue")
+            await queue.put(b"job", 7)
+            taking = asyncio.ensure_future(queue.take())
+            await asyncio.sleep(0)
+            # The loop stands still until the entry has come, and the task is cancelled before that
+            # is told.
+            deadline = time.monotonic() + 20
+            with Client(hosts) as sync:
+                while sync.get_children("/queue") and time.monotonic() < deadline:
+                    pass
+            taking.cancel()
+            entry = await watched.take(timeout=20)
+            assert (entry.data, entry.priority) == (b"job", 7)
 
     asyncio.run(main())
 

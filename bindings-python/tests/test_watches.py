@@ -76,6 +76,26 @@ def test_persistent_watch_calls_back_until_it_is_closed(client: Client) -> None:
     assert len(heard) == 2
 
 
+def test_call_that_is_late_sets_no_watch() -> None:
+    with zoowarden.testing.Ensemble() as ensemble:
+        leader = ensemble.leader()
+        with Client(ensemble.address(leader), request_timeout=0.05) as client:
+            heard: list[str] = []
+            ensemble.isolate(leader)
+            # The read waits for the write before it.
+            with pytest.raises(zoowarden.OperationTimeoutError):
+                client.create("/a")
+            with pytest.raises(zoowarden.OperationTimeoutError):
+                client.get("/", watch=lambda _event: heard.append("late"))
+            ensemble.heal_all()
+            with ensemble.client() as other:
+                other.sync()
+                client.exists("/", watch=lambda _event: heard.append("wanted"))
+                other.set("/", b"1")
+                until(lambda: "wanted" in heard, "the watch is called")
+            assert heard == ["wanted"]
+
+
 def test_callbacks_may_call_the_client(client: Client) -> None:
     read: list[bytes] = []
     client.create("/a", b"0")
@@ -87,6 +107,23 @@ def test_callbacks_may_call_the_client(client: Client) -> None:
     for number in range(1, 4):
         client.set("/a", bytes([number]))
         until(lambda: bytes([number]) in read, "the callback has read it")
+
+
+def test_callback_that_would_wait_for_events_is_told(client: Client) -> None:
+    met: list[object] = []
+    watch = client.watch("/b")
+
+    def wait(_event: Event) -> None:
+        met.append(watch.next(timeout=0))
+        try:
+            watch.next(timeout=20)
+        except RuntimeError as error:
+            met.append(str(error))
+
+    client.exists("/a", watch=wait)
+    client.create("/a")
+    until(lambda: len(met) == 2, "the callback comes back")
+    assert met == [None, "a callback must not wait for events: iterate in another thread"]
 
 
 def test_callbacks_of_a_client_run_on_one_thread_in_order(client: Client) -> None:
@@ -103,6 +140,26 @@ def test_callbacks_of_a_client_run_on_one_thread_in_order(client: Client) -> Non
     assert numbers == paths
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+def test_all_that_has_arrived_is_delivered_after_the_stop(client: Client) -> None:
+    arrived, stopped = threading.Event(), threading.Event()
+    answers: list[object] = []
+
+    def wait(_value: object, _error: BaseException | None) -> None:
+        arrived.set()
+        stopped.wait(20)
+
+    callbacks = client._callbacks
+    callbacks.start()
+    client._session.get((callbacks.port, wait), "/")
+    assert arrived.wait(20)
+    for _ in range(10_000):
+        client._session.get((callbacks.port, lambda value, _error: answers.append(value)), "/")
+    client.sync()
+    callbacks.stop()
+    stopped.set()
+    until(lambda: len(answers) == 10_000, "every answer is delivered")
 
 
 def test_error_of_a_callback_is_logged_and_the_next_is_called(

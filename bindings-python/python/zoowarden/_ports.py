@@ -143,7 +143,13 @@ class CallbackThread:
         while not self._stopped:
             if self.port.wait(WAIT_MS):
                 self.port.drain()
-        self.port.drain()
+        # What a drain leaves rings again: everybody who waits for an answer gets it.
+        while self.port.wait(0):
+            self.port.drain()
+
+    def is_current(self) -> bool:
+        """Whether the caller runs on it."""
+        return self._thread is threading.current_thread()
 
     def stop(self) -> None:
         """Ends it after what it is doing. Any thread."""

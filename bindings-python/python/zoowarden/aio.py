@@ -324,7 +324,7 @@ class AsyncClient:
 
         ``watch`` is called once: when it is created or deleted, or its data is set.
         """
-        stat: Stat | None = await self._session.exists(self._port, path, self._watch(watch))
+        stat: Stat | None = await self._watching(self._session.exists, path, watch)
         return stat
 
     async def get(
@@ -348,7 +348,7 @@ class AsyncClient:
                 raise ValueError("sync() and then get(watch=...): a linearizable get sets no watch")
             answer = await self._session.get_linearizable(self._port, path)
         else:
-            answer = await self._session.get(self._port, path, self._watch(watch))
+            answer = await self._watching(self._session.get, path, watch)
         return answer
 
     async def set(self, path: str, data: bytes, version: int | None = None) -> Stat:
@@ -371,7 +371,7 @@ class AsyncClient:
             NoNodeError: it does not exist.
             NoAuthError
         """
-        names: list[str] = await self._session.get_children(self._port, path, False, self._watch(watch))
+        names: list[str] = await self._watching(self._session.get_children, path, False, watch)
         return names
 
     async def get_children_with_stat(
@@ -379,7 +379,7 @@ class AsyncClient:
     ) -> tuple[list[str], Stat]:
         """Like :meth:`get_children`, with the Stat of the znode itself."""
         answer: tuple[list[str], Stat]
-        answer = await self._session.get_children(self._port, path, True, self._watch(watch))
+        answer = await self._watching(self._session.get_children, path, True, watch)
         return answer
 
     async def get_all_children_number(self, path: str) -> int:
@@ -478,6 +478,18 @@ class AsyncClient:
         """
         return AsyncWatch(self, path, recursive)
 
+    async def _watching(self, operation: Any, *arguments: Any) -> Any:
+        """An operation whose last argument is a callback, or None, for a watch."""
+        *others, callback = arguments
+        watch = self._watch(callback)
+        try:
+            return await operation(self._port, *others, watch)
+        except BaseException:
+            # A call that fails or is given up sets no watch, even if its answer has come.
+            if watch is not None:
+                watch.cancel()
+            raise
+
     def _watch(self, callback: WatchCallback | None) -> Any:
         if callback is None:
             return None
@@ -509,9 +521,15 @@ class AsyncWatch:
         """Sets the watch, unless it is set: changes from now on are told."""
         if self._source is None:
             source = Source(self._client._port, _watches.weak_call(self, "_on_ready"))
+            # Taken at once, so that two tasks do not set two; given back if it is not set.
             self._source = source
             session, port = self._client._session, self._client._port
-            await session.add_watch(port, self._path, self._recursive, source.native)
+            try:
+                await session.add_watch(port, self._path, self._recursive, source.native)
+            except BaseException:
+                source.native.cancel()
+                self._source = None
+                raise
             self._client._watches.add(self)
 
     def _on_ready(self) -> None:
@@ -536,11 +554,13 @@ class AsyncWatch:
                 break
             if self._waiting is not None:
                 raise RuntimeError("one task at a time iterates over a watch")
-            self._waiting = asyncio.get_running_loop().create_future()
+            waiting = self._waiting = asyncio.get_running_loop().create_future()
             try:
-                await self._waiting
+                await waiting
             finally:
-                self._waiting = None
+                # It may be another task's by now.
+                if self._waiting is waiting:
+                    self._waiting = None
         raise StopAsyncIteration
 
     async def close(self) -> None:

@@ -87,6 +87,8 @@ class Client:
         self._listeners: list[StateListener] = []
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
         self._native: Session | None = None
+        # The first states may arrive before the session does.
+        self._opening = threading.Lock()
         self._closed = False
         # What operations go to: typed as the session, but before and after one it says so.
         self._session: Session = Unusable(NOT_CONNECTED)  # type: ignore[assignment]
@@ -103,8 +105,10 @@ class Client:
         """
         if self._native is not None:
             raise RuntimeError("a client connects once: make a new one")
-        session = self._options.open(self._callbacks.port, _watches.weak_call(self, "_on_state"))
-        self._native = self._session = session
+        on_state = _watches.weak_call(self, "_on_state")
+        with self._opening:
+            session = self._options.open(self._callbacks.port, on_state)
+            self._native = self._session = session
         _ports.remember(session)
         limit = self._options.session_timeout if timeout is None else timeout
         try:
@@ -211,9 +215,11 @@ class Client:
         self._listeners.remove(listener)
 
     def _on_state(self) -> None:
-        if self._native is None:
+        with self._opening:
+            session = self._native
+        if session is None:
             return
-        states, _ended = self._native.take_states()
+        states, _ended = session.take_states()
         for name in states:
             for listener in list(self._listeners):
                 try:
@@ -505,9 +511,13 @@ class Watch:
 
         Raises:
             SessionExpiredError, AuthFailedError: the session is over.
+            RuntimeError: it was called by a callback of the client, with a timeout other than 0:
+                while that waits no event can come.
         """
         if self._has_callback:
             raise RuntimeError("the events of this watch go to its callback")
+        if timeout != 0 and self._client._callbacks.is_current():
+            raise RuntimeError("a callback must not wait for events: iterate in another thread")
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             while True:

@@ -84,7 +84,10 @@ class Node:
         self._require().ready(None)
 
     def close(self) -> None:
-        """Shuts it down in good order. Closing twice is fine."""
+        """Shuts it down in good order; calls that wait for it raise ClientClosedError.
+
+        Closing twice is fine.
+        """
         if self._native is not None and self._native.is_ours():
             self._native.shutdown(None)
 

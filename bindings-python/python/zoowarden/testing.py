@@ -50,7 +50,7 @@ class Ensemble:
         return self
 
     def close(self) -> None:
-        """Ends all servers. Closing twice is fine."""
+        """Ends all servers; calls that wait raise ClientClosedError. Closing twice is fine."""
         if self._native is not None and self._native.is_ours():
             self._native.shutdown(None)
 

@@ -6,6 +6,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tokio::runtime::Handle;
 use zoowarden::recipes::CounterEncoding;
 
 use crate::call::{To, launch};
@@ -176,6 +177,43 @@ impl Counter {
 #[pyclass(frozen, module = "zoowarden._zoowarden")]
 pub(crate) struct Queue(OfProcess<zoowarden::recipes::Queue>);
 
+/// An entry on its way to its taker: for others, if that has given up meanwhile.
+struct Taken {
+    entry: Option<zoowarden::recipes::Entry>,
+    queue: OfProcess<(zoowarden::recipes::Queue, Handle)>,
+}
+
+impl Taken {
+    /// On a task of the runtime.
+    fn new(entry: zoowarden::recipes::Entry, queue: zoowarden::recipes::Queue) -> Self {
+        Self {
+            entry: Some(entry),
+            queue: OfProcess::new((queue, Handle::current())),
+        }
+    }
+
+    /// What the taker gets.
+    fn into_object(mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let object = self.entry.as_ref().map(|entry| of_entry(py, entry));
+        let object = object.transpose()?;
+        self.entry = None;
+        Ok(object)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // In a forked child it belongs to the parent.
+        if let (Some(entry), Ok((queue, runtime))) = (self.entry.take(), self.queue.get()) {
+            let queue = queue.clone();
+            runtime.spawn(async move {
+                // It fails only if the session has ended; then it is as with a taker that dies.
+                let _ = queue.put_with(&entry.data, entry.priority).await;
+            });
+        }
+    }
+}
+
 fn of_entry(py: Python<'_>, entry: &zoowarden::recipes::Entry) -> PyResult<Py<PyAny>> {
     (
         PyBytes::new(py, &entry.data),
@@ -217,7 +255,8 @@ impl Queue {
         let queue = self.0.get()?.clone();
         launch(py, to, None, async move {
             let entry = within(limit_ms, queue.take()).await?;
-            made(move |py| of_entry(py, &entry))
+            let taken = Taken::new(entry, queue);
+            made(move |py| taken.into_object(py))
         })
     }
 
@@ -226,7 +265,13 @@ impl Queue {
         let queue = self.0.get()?.clone();
         launch(py, to, None, async move {
             let entry = queue.try_take().await?;
-            made(move |py| entry.map(|entry| of_entry(py, &entry)).transpose())
+            let taken = entry.map(|entry| Taken::new(entry, queue));
+            made(move |py| {
+                Ok(taken
+                    .map(|taken| taken.into_object(py))
+                    .transpose()?
+                    .flatten())
+            })
         })
     }
 

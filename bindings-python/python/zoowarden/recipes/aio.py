@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zoowarden import _zoowarden
 from zoowarden._options import acl_entries, milliseconds
@@ -418,12 +418,22 @@ class AsyncQueue:
         Raises:
             OperationTimeoutError: none came in time.
         """
-        return Entry(*await self._native.take(self._port, _limit(timeout)))
+        return Entry(*await self._taken(self._native.take(self._port, _limit(timeout))))
 
     async def try_take(self) -> Entry | None:
         """Takes an entry if there is one, else None."""
-        entry: tuple[bytes, int, str] | None = await self._native.try_take(self._port)
+        entry = await self._taken(self._native.try_take(self._port))
         return None if entry is None else Entry(*entry)
+
+    async def _taken(self, taking: asyncio.Future[Any]) -> Any:
+        try:
+            return await taking
+        except asyncio.CancelledError:
+            # The task was cancelled after the entry had come: it is for others.
+            if not taking.cancelled() and taking.exception() is None and taking.result():
+                data, priority, _name = taking.result()
+                self._native.put((self._port, lambda _value, _error: None), data, priority)
+            raise
 
     async def qsize(self) -> int:
         """How many entries wait."""
