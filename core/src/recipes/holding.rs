@@ -64,6 +64,8 @@ pub struct Holding {
     path: String,
     token: Zxid,
     standing: Arc<watch::Sender<Standing>>,
+    /// The client's: nobody is to wait for the keeper to hear that the connection is lost.
+    states: watch::Receiver<State>,
     /// What became of the znode, once the keeper has ended.
     ended: watch::Receiver<Option<Result<(), Error>>>,
 }
@@ -109,6 +111,7 @@ impl Holding {
             path: own.path().to_owned(),
             token: own.token,
             standing: Arc::clone(&standing),
+            states: own.within.client.states(),
             ended,
         };
         if !is_there {
@@ -131,7 +134,14 @@ impl Holding {
 
     /// How it stands now.
     pub fn standing(&self) -> Standing {
-        *self.standing.borrow()
+        let standing = *self.standing.borrow();
+        let state = *self.states.borrow();
+        match standing {
+            Standing::Lost(_) => standing,
+            _ if state.is_over() => Standing::Lost(Loss::SessionEnded),
+            _ if state != State::Connected => Standing::Uncertain,
+            Standing::Held | Standing::Uncertain => standing,
+        }
     }
 
     /// Whether it is certainly held: false as soon as the connection is lost.
