@@ -644,7 +644,9 @@ zoowarden_code zoowarden_client_descriptor(struct zoowarden_client client, int32
 // another thread, or by this one, because it was called inside a callback.
 //
 // Requires: `count` is NULL or writable.
-zoowarden_code zoowarden_client_dispatch(struct zoowarden_client client, size_t max, size_t *count);
+zoowarden_code zoowarden_client_dispatch(struct zoowarden_client client,
+                                         size_t max,
+                                         size_t *count);
 
 // The name of a code's constant: "ZOOWARDEN_NO_NODE"; "unknown code" for any other number. Static;
 // never freed.
