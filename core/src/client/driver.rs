@@ -27,6 +27,9 @@ const ATTEMPT_MIN: Duration = Duration::from_secs(1);
 /// No beat is shorter, whatever timeout a server negotiates.
 const BEAT_MIN: Duration = Duration::from_millis(1);
 
+/// A connection that did not last so long is followed by a pause.
+const BRIEF: Duration = Duration::from_millis(100);
+
 /// How long a close waits for its answer.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -72,8 +75,8 @@ struct Link {
     flushed: bool,
     last_sent: Instant,
     last_heard: Instant,
-    /// Whether a frame has come behind the handshake's answer.
-    serves: bool,
+    /// When the server took the session.
+    since: Instant,
 }
 
 /// Why a link is left.
@@ -221,7 +224,7 @@ impl Driver {
             flushed: true,
             last_sent: now,
             last_heard: now,
-            serves: false,
+            since: now,
         }))
     }
 
@@ -240,7 +243,7 @@ impl Driver {
             Leaving::MoveOn => "the client moves to another server".to_owned(),
         };
         tracing::debug!(server = %link.server, %why, "connection ended");
-        let Link { server, serves, .. } = link;
+        let Link { server, since, .. } = link;
         let why = format!("{server}: {why}");
         self.shared
             .session
@@ -248,10 +251,10 @@ impl Driver {
             .disconnected(&why, &mut self.deliveries);
         self.shared.last_failure.lock().clone_from(&why);
         self.deliver();
-        if serves {
+        if since.elapsed() >= BRIEF {
             self.hosts.succeeded();
         } else {
-            // It took the session and never served it: no reason to come back at once.
+            // No reason to come back at once: it would go on like this.
             self.pause().await;
         }
         match self.shared.session.lock().state.is_over() {
@@ -371,16 +374,13 @@ impl Driver {
                 match frames.next(&mut link.input) {
                     Ok(None) => break Ok(Next::GoOn),
                     Err(error) => break Err(error.to_string()),
-                    Ok(Some(frame)) => {
-                        link.serves = true;
-                        match session.receive(&frame, &mut self.deliveries) {
-                            Ok(Next::GoOn) => {}
-                            Ok(Next::End) => break Ok(Next::End),
-                            Err(malformed) => {
-                                break Err(format!("the server's answer is {malformed}"));
-                            }
+                    Ok(Some(frame)) => match session.receive(&frame, &mut self.deliveries) {
+                        Ok(Next::GoOn) => {}
+                        Ok(Next::End) => break Ok(Next::End),
+                        Err(malformed) => {
+                            break Err(format!("the server's answer is {malformed}"));
                         }
-                    }
+                    },
                 }
             }
         };
