@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use crate::client::{
-    Acl, AddWatchMode, Answer, Client, Code, Error, Id, ReadAnswer, Request, Root, SessionId, Stat,
-    Watcher,
+    Acl, AddWatchMode, Answer, Client, Code, Error, Id, ReadAnswer, Request, Root, Stat, Watcher,
 };
 use crate::proto::{Create, OpCode, ReadOp, path};
 
@@ -522,21 +521,6 @@ impl Client {
             Answer::MultiRead(answers) => Ok(answers),
             _ => Err(unexpected(OpCode::MultiRead)),
         }
-    }
-
-    /// Ends a session that is not this client's, with its ephemerals: attaches to it by its id and
-    /// password, which nobody but its owner should know, and closes it.
-    pub async fn close_other(
-        &self,
-        session: SessionId,
-        password: [u8; crate::proto::PASSWORD_BYTES],
-    ) -> Result<(), Error> {
-        let mut config = self.shared().config.clone();
-        config.session = Some((session, password));
-        config.on_state = None;
-        let other = Client::connect_with(config).await?;
-        other.close().await;
-        Ok(())
     }
 
     async fn read(&self, request: Request<'_>, options: ReadOptions) -> Result<Answer, Error> {
