@@ -89,6 +89,19 @@ struct Pending {
     completion: Option<Completion>,
 }
 
+impl Pending {
+    /// Of a request of this client's own, which nobody waits for.
+    fn own(xid: Xid, op: OpCode) -> Pending {
+        Pending {
+            xid,
+            op,
+            path: "".into(),
+            watch: None,
+            completion: None,
+        }
+    }
+}
+
 /// A credential, and who waits to hear whether it was taken.
 struct Credential {
     scheme: String,
@@ -282,13 +295,7 @@ impl Session {
     fn ask(&mut self, request: &Request<'_>) {
         let xid = self.take_xid();
         request.frame(xid, &mut self.out);
-        self.push(Pending {
-            xid,
-            op: request.op(),
-            path: "".into(),
-            watch: None,
-            completion: None,
-        });
+        self.push(Pending::own(xid, request.op()));
     }
 
     fn authenticate(
@@ -428,13 +435,7 @@ impl Session {
                 let request = Request::SetWatches(set);
                 request.frame(xid, &mut self.out);
                 let op = request.op();
-                self.push(Pending {
-                    xid,
-                    op,
-                    path: "".into(),
-                    watch: None,
-                    completion: None,
-                });
+                self.push(Pending::own(xid, op));
             }
             after = Some(last);
         }
