@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::Subject;
+use super::files;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
 use super::server::with_server;
@@ -125,11 +126,8 @@ pub(crate) fn legacy(subject: Subject, record: bool) -> Outcome {
 /// Puts library, headers, and what pkg-config and CMake read, where a package does and as it does.
 fn install() -> Outcome {
     // What an earlier layout left must not stand in for what this one lacks.
-    match std::fs::remove_dir_all(prefix()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Outcome::failed(&format!("{}: {error}", prefix().display()));
-        }
-        _ => {}
+    if let Err(error) = files::empty(&prefix()) {
+        return Outcome::failed(&format!("{}: {error}", prefix().display()));
     }
     Run::new("sh")
         .args(&[root().join(CRATE).join("install.sh")])

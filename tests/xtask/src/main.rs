@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod c;
+mod files;
 mod fleet;
 mod foreign;
 mod legacy;

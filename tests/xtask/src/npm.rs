@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Subject;
+use super::files::copy;
 use super::package::Build;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
@@ -111,20 +112,6 @@ fn put_together(build: Build) -> std::io::Result<()> {
     let fresh = to.join("zoowarden.new");
     std::fs::copy(add_on, &fresh)?;
     std::fs::rename(fresh, to.join("zoowarden.node"))
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    if from.is_file() {
-        if let Some(folder) = to.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        return std::fs::copy(from, to).map(|_| ());
-    }
-    for entry in std::fs::read_dir(from)? {
-        let name = entry?.file_name();
-        copy(&from.join(&name), &to.join(&name))?;
-    }
-    Ok(())
 }
 
 /// The compiler and Node's types, as the lock file has them.

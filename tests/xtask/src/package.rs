@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::files;
 use super::npm;
 use super::process::{Run, cargo, root, target};
 use super::quick_start::{Block, with_readme_server};
@@ -29,7 +30,7 @@ impl Build {
 
     /// The folder of results in the target folder.
     pub(crate) fn folder(self) -> PathBuf {
-        target_folder().join(match self {
+        target().join(match self {
             Build::Release => "release",
             Build::Debug => "debug",
         })
@@ -37,15 +38,11 @@ impl Build {
 
     /// Where the packages go.
     fn packages(self) -> PathBuf {
-        target_folder().join(match self {
+        target().join(match self {
             Build::Release => "package",
             Build::Debug => "package-debug",
         })
     }
-}
-
-fn target_folder() -> PathBuf {
-    target()
 }
 
 fn needed() -> [tools::Tool; 5] {
@@ -105,11 +102,7 @@ fn make(build: Build) -> Outcome {
         return missing;
     }
     let packages = build.packages();
-    let emptied = match std::fs::remove_dir_all(&packages) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => std::fs::create_dir_all(&packages),
-    };
-    if let Err(error) = emptied {
+    if let Err(error) = files::empty(&packages) {
         return Outcome::failed(&format!("{}: {error}", packages.display()));
     }
     // Everything at once, so that all share their dependencies.
@@ -122,7 +115,7 @@ fn make(build: Build) -> Outcome {
 }
 
 fn wheel(build: Build) -> Outcome {
-    Run::new(target_folder().join("python/venv/bin/maturin"))
+    Run::new(target().join("python/venv/bin/maturin"))
         .folder(&root().join("bindings-python"))
         .args(&["build", "--locked", "--quiet", "--out"])
         .args(&[build.packages()])
@@ -212,13 +205,10 @@ fn find(prefix: &str, suffix: &str) -> Result<PathBuf, Outcome> {
 
 /// An empty folder to install into.
 fn empty(name: &str) -> Result<PathBuf, Outcome> {
-    let folder = target_folder().join("quick-start").join(name);
-    match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => std::fs::create_dir_all(&folder),
-    }
-    .map(|()| folder.clone())
-    .map_err(|error| Outcome::failed(&format!("{}: {error}", folder.display())))
+    let folder = target().join("quick-start").join(name);
+    files::empty(&folder)
+        .map(|()| folder.clone())
+        .map_err(|error| Outcome::failed(&format!("{}: {error}", folder.display())))
 }
 
 /// Writes a file of the quick start.
@@ -275,7 +265,7 @@ fn rust(block: &Block) -> Outcome {
         Ok(block.check(|| {
             cargo(&["run", "--quiet", "--manifest-path"])
                 .args(&[folder.join("Cargo.toml")])
-                .env("CARGO_TARGET_DIR", target_folder())
+                .env("CARGO_TARGET_DIR", target())
         }))
     })())
 }

@@ -1,9 +1,10 @@
 //! The Python package: built by cargo, put together in `target/python/package`, tested and checked
 //! there by the tools of a virtual environment. Nothing is written beside the sources.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Subject;
+use super::files;
 use super::foreign;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
@@ -65,32 +66,14 @@ fn build() -> Outcome {
 
 fn put_together() -> std::io::Result<()> {
     let package = package();
-    if package.exists() {
-        std::fs::remove_dir_all(&package)?;
-    }
-    copy(
+    files::empty(&package)?;
+    files::copy(
         &root().join("bindings-python/python/zoowarden"),
         &package.join("zoowarden"),
     )?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let built = target().join(format!("debug/{prefix}_zoowarden{suffix}"));
     std::fs::copy(built, package.join("zoowarden/_zoowarden.abi3.so"))?;
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if entry.file_type()?.is_dir() {
-            if name != "__pycache__" {
-                copy(&entry.path(), &to.join(&name))?;
-            }
-        } else {
-            std::fs::copy(entry.path(), to.join(&name))?;
-        }
-    }
     Ok(())
 }
 
