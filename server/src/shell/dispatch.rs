@@ -45,9 +45,11 @@ impl Shell {
         table::told_old_name(&self.output, &name.text);
         self.streams = false;
         let outcome = tokio::select! {
-            outcome = (command.run)(self, &arguments) => outcome,
+            // Listening begins before the command says anything.
+            biased;
             // Where nobody can listen for Ctrl-C it ends the process, as it does everywhere.
             Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+            outcome = (command.run)(self, &arguments) => outcome,
         };
         let outcome = match outcome {
             Err(Failure::Interrupted) if self.streams => Ok(()),

@@ -1,52 +1,50 @@
 //! The prompt, on a terminal of its own: completion, history, events above the line, Ctrl-C.
 
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Child;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+
+use pty_process::blocking::{Command, Pty, open};
 
 use super::support::{Place, SOON, binary};
 
 /// A person who types only after having seen what there is to see.
 struct Typist {
     child: Child,
-    keys: ChildStdin,
+    terminal: Arc<Pty>,
     screen: Receiver<Vec<u8>>,
     seen: String,
 }
 
 impl Typist {
-    /// Sits down before a shell. `script` of util-linux makes the terminal; without it there is none.
-    fn at(place: &Place, history: &str) -> Option<Typist> {
-        if Command::new("script").arg("--version").output().is_err() {
-            println!("left out: script (util-linux) is not here");
-            return None;
-        }
-        let command = format!("{} shell -s {}", binary(), place.hosts);
-        let mut child = Command::new("script")
-            .args(["-qec", &command, "/dev/null"])
+    /// Sits down before a shell.
+    fn at(place: &Place, history: &str) -> Typist {
+        let (terminal, shell_side) = open().unwrap();
+        let child = Command::new(binary())
+            .args(["shell", "-s", &place.hosts])
             .env("TERM", "xterm")
             .env("ZOOWARDEN_HISTORY", history)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
+            .spawn(shell_side)
             .unwrap();
+        let terminal = Arc::new(terminal);
         let (sender, screen) = channel();
-        let mut stdout = child.stdout.take().unwrap();
+        let shown = Arc::clone(&terminal);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(bytes @ 1..) = stdout.read(&mut buffer) {
+            // Fails when the shell has left.
+            while let Ok(bytes @ 1..) = (&*shown).read(&mut buffer) {
                 // The typist may have left.
                 let _ = sender.send(buffer[..bytes].to_vec());
             }
         });
-        let keys = child.stdin.take().unwrap();
         let seen = String::new();
-        Some(Typist {
+        Typist {
             child,
-            keys,
+            terminal,
             screen,
             seen,
-        })
+        }
     }
 
     /// Waits until this is on the screen, below everything waited for before.
@@ -63,9 +61,8 @@ impl Typist {
         }
     }
 
-    fn types(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+    fn types(&self, keys: &str) {
+        (&*self.terminal).write_all(keys.as_bytes()).unwrap();
     }
 }
 
@@ -74,9 +71,7 @@ fn a_prompt_completes_remembers_and_shows_events_above_the_line() {
     let place = Place::new();
     let folder = tempfile::tempdir().unwrap();
     let history = folder.path().join("history");
-    let Some(mut typist) = Typist::at(&place, &history.display().to_string()) else {
-        return;
-    };
+    let mut typist = Typist::at(&place, &history.display().to_string());
     typist.sees("Tab completes");
     typist.sees("0] ");
     typist.types("cre\t");
@@ -103,7 +98,8 @@ fn a_prompt_completes_remembers_and_shows_events_above_the_line() {
     typist.types("\u{3}");
     typist.sees("5] ");
     typist.types("\u{4}");
-    assert!(typist.child.wait().unwrap().success());
+    let status = typist.child.wait().unwrap();
+    assert!(status.success(), "{status} after {:?}", typist.seen);
     let kept = std::fs::read_to_string(history).unwrap();
     assert!(kept.contains("create /application 'x y'"), "{kept}");
     assert!(!kept.contains("secret"), "{kept}");
