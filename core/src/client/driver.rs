@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::client::hosts::Hosts;
@@ -40,18 +40,11 @@ const PROBE_MAX: Duration = Duration::from_secs(60);
 /// A handshake answer is some forty bytes.
 const HANDSHAKE_BYTES_MAX: usize = 1 << 10;
 
-/// What the owner of a client wants of the driver.
-pub(crate) enum Command {
-    /// Other servers.
-    Hosts(ConnectString),
-    /// Leave this server for the next one.
-    MoveOn,
-}
-
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     hosts: Hosts,
-    commands: mpsc::UnboundedReceiver<Command>,
+    /// The list to use, as the owner last gave it.
+    list: watch::Receiver<ConnectString>,
     /// When requests that wait for a connection fail.
     patience: Instant,
     deliveries: Vec<Delivery>,
@@ -90,7 +83,7 @@ enum Leaving {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::UnboundedReceiver<Command>) -> Driver {
+    pub(crate) fn new(shared: Arc<Shared>) -> Driver {
         let config = &shared.config;
         let servers = config.hosts.servers().to_vec();
         let hosts = match config.shuffle {
@@ -98,10 +91,11 @@ impl Driver {
             false => Hosts::new(servers, None),
         };
         let patience = Instant::now() + Duration::from_millis(config.session_timeout_ms.into());
+        let list = shared.hosts.subscribe();
         Driver {
             shared,
             hosts,
-            commands,
+            list,
             patience,
             deliveries: Vec::new(),
         }
@@ -110,7 +104,10 @@ impl Driver {
     /// Runs until the client is over.
     pub(crate) async fn run(mut self) {
         loop {
-            self.take_commands();
+            // The sender is in `shared`, so it cannot have gone.
+            if self.list.has_changed().unwrap_or(false) {
+                self.take_hosts(None);
+            }
             if self.end_if_closing() {
                 return;
             }
@@ -167,22 +164,11 @@ impl Driver {
         }
     }
 
-    fn take_commands(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
-            self.obey(command, None);
-        }
-    }
-
-    /// Whether the server should be left.
-    fn obey(&mut self, command: Command, server: Option<&str>) -> bool {
-        match command {
-            Command::MoveOn => true,
-            Command::Hosts(hosts) => {
-                let servers = hosts.servers().to_vec();
-                let shuffle = self.shared.config.shuffle;
-                self.hosts.replace(servers, server, shuffle, &mut random)
-            }
-        }
+    /// Goes over to the newest list of servers. Whether it says to leave the one that is connected.
+    fn take_hosts(&mut self, server: Option<&str>) -> bool {
+        let servers = self.list.borrow_and_update().servers().to_vec();
+        let shuffle = self.shared.config.shuffle;
+        self.hosts.replace(servers, server, shuffle, &mut random)
     }
 
     /// Connects to one server and shakes hands. `None`: the session is gone.
@@ -270,6 +256,8 @@ impl Driver {
         let third = Duration::from_millis(timeout_ms / 3).max(BEAT_MIN);
         let mut closing: Option<Instant> = None;
         let mut writable = self.probe();
+        // A wish to move on from before this connection has come true.
+        std::pin::pin!(self.shared.move_on.notified()).enable();
         // What came along with the handshake's answer.
         if let Err(leaving) = self.take_frames(link, &frames) {
             return leaving;
@@ -311,12 +299,13 @@ impl Driver {
                         timer.as_mut().reset(end);
                     }
                 }
-                Some(command) = self.commands.recv() => {
-                    if self.obey(command, Some(&link.server)) {
+                Ok(()) = self.list.changed() => {
+                    if self.take_hosts(Some(&link.server)) {
                         return Leaving::MoveOn;
                     }
                     writable = self.probe();
                 }
+                () = self.shared.move_on.notified() => return Leaving::MoveOn,
                 better = &mut writable => {
                     self.hosts.prefer(&better);
                     return Leaving::MoveOn;

@@ -305,7 +305,10 @@ impl Session {
         completion: Completion,
     ) -> Result<(), (Completion, Error)> {
         let bytes = scheme.len() + auth.len() + AUTH_FRAME_BYTES;
-        if bytes > self.request_bytes_max || self.credentials.len() >= CREDENTIALS_MAX {
+        let known = |known: &Credential| known.scheme == scheme && known.auth == auth;
+        let at = self.credentials.iter().position(known);
+        let full = at.is_none() && self.credentials.len() >= CREDENTIALS_MAX;
+        if bytes > self.request_bytes_max || full {
             // Servers would close every connection on which it was shown.
             let error = Error::new(Code::BadArguments)
                 .of(OpCode::Auth, "")
@@ -316,18 +319,14 @@ impl Session {
                 ));
             return Err((completion, error));
         }
-        let known = |known: &Credential| known.scheme == scheme && known.auth == auth;
-        let at = match self.credentials.iter().position(known) {
-            Some(at) => at,
-            None => {
-                self.credentials.push(Credential {
-                    scheme: scheme.to_owned(),
-                    auth: auth.to_owned(),
-                    waiting: Vec::new(),
-                });
-                self.credentials.len() - 1
-            }
-        };
+        let at = at.unwrap_or_else(|| {
+            self.credentials.push(Credential {
+                scheme: scheme.to_owned(),
+                auth: auth.to_owned(),
+                waiting: Vec::new(),
+            });
+            self.credentials.len() - 1
+        });
         self.credentials[at].waiting.push(completion);
         // Else it is sent with all others when a connection is there.
         if self.state.is_connected() {
