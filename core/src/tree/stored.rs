@@ -15,10 +15,11 @@ use std::sync::Arc;
 use crate::proto::path::{self, DEPTH_MAX};
 use crate::proto::{Acl, PASSWORD_BYTES, SessionId, Zxid};
 use crate::session::Session;
-use crate::tree::Tree;
 use crate::tree::acl::AclId;
+use crate::tree::apply::Change;
 use crate::tree::image::Walk;
 use crate::tree::znode::{Kind, Owner, Znode};
+use crate::tree::{Rules, Tree};
 
 /// The fields of a znode that Apache ZooKeeper stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub struct Creation {
 
 /// A recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Recorded {
     /// A session began.
     OpenSession {
         /// Silence that ends it, milliseconds.
@@ -242,15 +243,15 @@ impl Rebuild {
     }
 
     /// Carries out one recorded change.
-    pub fn replay(&mut self, at: &At, change: &Change) -> Result<(), StoredError> {
+    pub fn replay(&mut self, at: &At, change: &Recorded) -> Result<(), StoredError> {
         match change {
-            Change::OpenSession { timeout_ms } => {
+            Recorded::OpenSession { timeout_ms } => {
                 self.sessions.insert(at.session, *timeout_ms);
             }
-            Change::CloseSession { paths } => self.close(at, paths),
-            Change::Create(creation) => self.create(at, creation)?,
-            Change::Delete { path } => self.delete(path, at.zxid),
-            Change::SetData {
+            Recorded::CloseSession { paths } => self.close(at, paths),
+            Recorded::Create(creation) => self.create(at, creation)?,
+            Recorded::Delete { path } => self.delete(path, at.zxid),
+            Recorded::SetData {
                 path,
                 data,
                 version,
@@ -260,7 +261,7 @@ impl Rebuild {
                 znode.mzxid = Zxid(at.zxid);
                 znode.mtime_ms = at.time_ms;
             }),
-            Change::SetAcl {
+            Recorded::SetAcl {
                 path,
                 acl,
                 aversion,
@@ -380,11 +381,6 @@ impl Rebuild {
         }
     }
 
-    /// Forgets all sessions, so that [`Rebuild::finish`] deletes their ephemerals.
-    pub fn forget_sessions(&mut self) {
-        self.sessions.clear();
-    }
-
     /// The tree as of `last_zxid`. Ephemerals of sessions that do not exist are deleted at that
     /// zxid, as ZooKeeper does after loading; usage below quotas is measured anew; the znodes of
     /// `/zookeeper` that are missing are added. `password` is what a client of a session shows.
@@ -434,6 +430,33 @@ impl Rebuild {
 }
 
 impl Tree {
+    /// The same without sessions and what they own, gone as of the last zxid.
+    pub fn without_sessions(mut self) -> Tree {
+        let sessions = self.sessions.iter().map(|(id, _)| id);
+        for session in sessions.collect::<Vec<_>>() {
+            let paths = self.sessions.ephemerals(session).map(str::to_owned);
+            for path in paths.collect::<Vec<_>>() {
+                let mut change = self.change_again();
+                self.remove(&mut change, &path);
+            }
+            self.sessions.remove(session);
+        }
+        self
+    }
+
+    /// A change as of the last zxid, which it takes a second time.
+    fn change_again(&self) -> Change<'static> {
+        Change {
+            zxid: self.last_zxid,
+            stamp_ms: 0,
+            session: SessionId(0),
+            rules: Rules::default(),
+            identities: &[],
+            events: Vec::new(),
+            before_multi: None,
+        }
+    }
+
     /// Sets everything that follows from the znodes. Counters and indexes must be those of an
     /// empty tree.
     fn count_and_index(&mut self) {

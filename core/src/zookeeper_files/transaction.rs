@@ -3,7 +3,7 @@
 //! Source: `SerializeUtils.deserializeTxn`, `DataTree.processTxn`.
 
 use crate::proto::{Acl, Malformed, Reader};
-use crate::tree::stored::{At, Change, Creation};
+use crate::tree::stored::{At, Creation, Recorded};
 
 const OPEN_SESSION: i32 = -10;
 const CLOSE_SESSION: i32 = -11;
@@ -46,7 +46,7 @@ pub struct Transaction {
     /// When, and by whom.
     pub at: At,
     /// What it did, in order; nothing, when the request failed or only checked.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Recorded>,
     /// The tree's digest behind it, if the writer had digests on.
     pub digest: Option<TransactionDigest>,
 }
@@ -89,7 +89,7 @@ fn digest(r: &mut Reader<'_>) -> Result<Option<TransactionDigest>, Malformed> {
 }
 
 /// The end of a session, whose list of paths older versions do not write.
-fn close(r: &mut Reader<'_>) -> Result<Change, Malformed> {
+fn close(r: &mut Reader<'_>) -> Result<Recorded, Malformed> {
     let mut ahead = *r;
     let listed = ahead.vector(TEXT_BYTES_MIN, |r| Ok(r.text()?.into_owned()));
     let fits = matches!(ahead.rest().len(), 0 | DIGEST_BYTES);
@@ -103,11 +103,11 @@ fn close(r: &mut Reader<'_>) -> Result<Change, Malformed> {
         _ if r.rest().len() == DIGEST_BYTES => Vec::new(),
         _ => return Err(Malformed("not a list of paths")),
     };
-    Ok(Change::CloseSession { paths })
+    Ok(Recorded::CloseSession { paths })
 }
 
 /// What a multi did: nothing when one of its parts failed.
-fn multi(session: i64, r: &mut Reader<'_>) -> Result<Vec<Change>, Malformed> {
+fn multi(session: i64, r: &mut Reader<'_>) -> Result<Vec<Recorded>, Malformed> {
     let parts = r.vector(PART_BYTES_MIN, |r| {
         let kind = r.i32()?;
         Ok((kind, r.buffer()?.unwrap_or_default()))
@@ -141,15 +141,15 @@ fn multi(session: i64, r: &mut Reader<'_>) -> Result<Vec<Change>, Malformed> {
     Ok(changes)
 }
 
-fn change(kind: i32, session: i64, r: &mut Reader<'_>) -> Result<Option<Change>, Malformed> {
+fn change(kind: i32, session: i64, r: &mut Reader<'_>) -> Result<Option<Recorded>, Malformed> {
     Ok(Some(match kind {
-        OPEN_SESSION => Change::OpenSession {
+        OPEN_SESSION => Recorded::OpenSession {
             timeout_ms: r.i32()?,
         },
         CREATE | CREATE2 => create(kind, session, r)?,
         CREATE_CONTAINER => {
             let (path, data, acl) = begin_of_create(r)?;
-            Change::Create(Creation {
+            Recorded::Create(Creation {
                 path,
                 data,
                 acl,
@@ -161,7 +161,7 @@ fn change(kind: i32, session: i64, r: &mut Reader<'_>) -> Result<Option<Change>,
         CREATE_TTL => {
             let (path, data, acl) = begin_of_create(r)?;
             let parent_created = count(r.i32()?);
-            Change::Create(Creation {
+            Recorded::Create(Creation {
                 path,
                 data,
                 acl,
@@ -170,13 +170,13 @@ fn change(kind: i32, session: i64, r: &mut Reader<'_>) -> Result<Option<Change>,
                 raises_parent: false,
             })
         }
-        DELETE | DELETE_CONTAINER => Change::Delete { path: path(r)? },
-        SET_DATA | RECONFIG => Change::SetData {
+        DELETE | DELETE_CONTAINER => Recorded::Delete { path: path(r)? },
+        SET_DATA | RECONFIG => Recorded::SetData {
             path: path(r)?,
             data: r.buffer()?.map(<[u8]>::to_vec),
             version: r.i32()?,
         },
-        SET_ACL => Change::SetAcl {
+        SET_ACL => Recorded::SetAcl {
             path: path(r)?,
             acl: acl(r)?,
             aversion: r.i32()?,
@@ -195,14 +195,14 @@ fn change(kind: i32, session: i64, r: &mut Reader<'_>) -> Result<Option<Change>,
 }
 
 /// A create of a persistent znode or an ephemeral. The first versions did not write the last field.
-fn create(kind: i32, session: i64, r: &mut Reader<'_>) -> Result<Change, Malformed> {
+fn create(kind: i32, session: i64, r: &mut Reader<'_>) -> Result<Recorded, Malformed> {
     let (path, data, acl) = begin_of_create(r)?;
     let is_ephemeral = r.bool()?;
     let parent_created = match r.rest() {
         [] => None,
         _ => count(r.i32()?),
     };
-    Ok(Change::Create(Creation {
+    Ok(Recorded::Create(Creation {
         path,
         data,
         acl,
