@@ -108,7 +108,9 @@ async fn data(client: &Client) {
     create(client, "/data/null", None, vec![Acl::open()]).await;
     plain(client, "/data/empty", b"").await;
     plain(client, "/data/bytes", &(0..=255).collect::<Vec<u8>>()).await;
-    let large: Vec<u8> = (0..900_000_u32).map(|i| (i * i >> 7) as u8).collect();
+    let large: Vec<u8> = (0..900_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     plain(client, "/data/large", &large).await;
     plain(client, "/data/zeros", &[0; 300_000]).await;
     plain(client, "/data/\u{e4}\u{4e16}\u{754c}\u{20ac}", b"unicode").await;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +14,8 @@ use zoowarden::client::ClientConfig;
 
 /// Long enough for Java on a busy machine; servers cut it to 20 ticks.
 const TIMEOUT_MS: u32 = 60_000;
+const FIRST_PORT: u16 = 28_000;
+const PORTS: u16 = 4_000;
 /// `super:secret` as `superDigest` wants it.
 const SUPER: &str = "-Dzookeeper.DigestAuthenticationProvider.superDigest=\
                      super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
@@ -34,6 +37,19 @@ pub(super) enum Ending {
     Killed,
 }
 
+/// Below the range the system takes ports from: a connect to one of those without a listener may
+/// meet itself. Every call gives another one.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap();
+    let ports = (0..PORTS).map(|_| {
+        let place = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        FIRST_PORT + place % PORTS
+    });
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
+}
+
 /// A server's directories and its port.
 pub(super) struct Place {
     folder: PathBuf,
@@ -44,11 +60,10 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new(folder: &Path, layout: Layout) -> Place {
         fs::create_dir_all(folder).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = Place {
             folder: folder.to_owned(),
             layout,
-            port: listener.local_addr().unwrap().port(),
+            port: free_port(),
         };
         let text = format!(
             "tickTime=3000\ndataDir={}\ndataLogDir={}\nclientPort={}\n\

@@ -17,9 +17,7 @@ pub(crate) fn moved() -> Outcome {
     let classpath = format!("{REFERENCE_CLASSPATH}:{SNAPPY}");
     let binary = server::binary().display().to_string();
     server::build()
-        .and_then(|| {
-            cargo(&["build", "--workspace", "--example", "zookeeper_data"]).run_check()
-        })
+        .and_then(|| cargo(&["build", "--workspace", "--example", "zookeeper_data"]).run_check())
         .and_then(|| {
             Run::new(target().join("debug/examples/zookeeper_data"))
                 .args(&[&folder, &classpath, &binary])
