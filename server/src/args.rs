@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use zoowarden::server::config::{ConfigError, Overrides};
 
 use super::bench::BenchOptions;
+use super::migrate::{ExportOptions, ImportOptions};
 use super::shell::{ShellOptions, long_about};
 
 const EXAMPLES: &str = "\
@@ -22,6 +23,8 @@ Examples:
   zoowarden server 2181 /srv/zk 2000           ZooKeeper's form without a file
   zoowarden shell ls /                         look into an ensemble; zoowarden shell --help
   zoowarden bench read                         put one under load; zoowarden bench --help
+  zoowarden import --from /var/lib/zookeeper --data-dir /srv/zk
+                                               bring ZooKeeper's data; zoowarden import --help
 
 Environment:
   SERVER_JVMFLAGS, JVMFLAGS   -Dkey=value words count as if given here; the rest is for Java
@@ -56,6 +59,12 @@ enum Command {
     Shell(ShellOptions),
     /// Put an ensemble under load, and measure
     Bench(BenchOptions),
+    /// Bring a stopped ZooKeeper's data into a new data directory
+    #[command(after_help = super::migrate::IMPORT_EXAMPLES)]
+    Import(ImportOptions),
+    /// Write a stopped server's data as a directory that Apache ZooKeeper starts from
+    #[command(after_help = super::migrate::EXPORT_EXAMPLES)]
+    Export(ExportOptions),
 }
 
 /// What the process is to be.
@@ -67,6 +76,10 @@ pub(crate) enum Task {
     Shell(ShellOptions),
     /// A load generator.
     Bench(BenchOptions),
+    /// Data of ZooKeeper comes in.
+    Import(ImportOptions),
+    /// Data goes out for ZooKeeper.
+    Export(ExportOptions),
 }
 
 /// What a server can be told on the command line.
@@ -105,6 +118,8 @@ impl Arguments {
             None => return Task::Serve(before),
             Some(Command::Shell(options)) => return Task::Shell(options),
             Some(Command::Bench(options)) => return Task::Bench(options),
+            Some(Command::Import(options)) => return Task::Import(options),
+            Some(Command::Export(options)) => return Task::Export(options),
             Some(Command::Server { options, words }) => (options, words),
         };
         let mut definitions = before.definitions;

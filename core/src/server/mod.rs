@@ -28,6 +28,7 @@ mod keeper;
 mod leader;
 mod limits;
 mod listener;
+pub mod migration;
 mod open;
 mod status;
 mod sync;
