@@ -1,0 +1,111 @@
+//! The differences that are allowed, each with its reason: `allowed.json`.
+//!
+//! A rule has a pattern for what the real server said and one for what ours did; without one of them,
+//! nothing was said there. In a pattern `*` is anything, and `<word>` is anything that is the same
+//! wherever the word stands. `profile` names the kind of sequence it may happen in. With `ends` the
+//! two servers' states are different from there on, so that the rest of the sequence says nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+const FILE: &str = include_str!("allowed.json");
+
+/// One allowed difference.
+#[derive(Debug)]
+pub struct Rule {
+    pub name: String,
+    real: Option<String>,
+    ours: Option<String>,
+    profile: Option<String>,
+    pub ends: bool,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Allowed {
+    pub rules: Vec<Rule>,
+}
+
+impl Allowed {
+    /// What the file says.
+    pub fn read() -> Allowed {
+        let rules: Value = serde_json::from_str(FILE).expect("allowed.json is JSON");
+        let rules = rules.as_array().expect("allowed.json is a list");
+        Allowed {
+            rules: rules.iter().map(rule).collect(),
+        }
+    }
+
+    /// The rule that allows this, by its place.
+    pub fn find(&self, profile: &str, real: Option<&str>, ours: Option<&str>) -> Option<usize> {
+        let fits = |rule: &Rule| {
+            rule.profile.as_deref().is_none_or(|own| own == profile) && rule.matches(real, ours)
+        };
+        self.rules.iter().position(fits)
+    }
+}
+
+fn rule(rule: &Value) -> Rule {
+    let text = |key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
+    assert!(text("reason").is_some(), "a rule without a reason: {rule}");
+    Rule {
+        name: text("name").expect("a rule has a name"),
+        real: text("real"),
+        ours: text("ours"),
+        profile: text("profile"),
+        ends: rule.get("ends").and_then(Value::as_bool).unwrap_or(false),
+    }
+}
+
+impl Rule {
+    fn matches(&self, real: Option<&str>, ours: Option<&str>) -> bool {
+        let mut words = BTreeMap::new();
+        one(self.real.as_deref(), real, &mut words) && one(self.ours.as_deref(), ours, &mut words)
+    }
+}
+
+type Words = BTreeMap<String, String>;
+
+fn one(pattern: Option<&str>, text: Option<&str>, words: &mut Words) -> bool {
+    match (pattern, text) {
+        (Some(pattern), Some(text)) => fits(pattern, text, words),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Whether `text` is what `pattern` says; what its words stand for is kept.
+fn fits(pattern: &str, text: &str, words: &mut Words) -> bool {
+    let open = pattern.find(['*', '<']).unwrap_or(pattern.len());
+    let (plain, rest) = pattern.split_at(open);
+    let Some(text) = text.strip_prefix(plain) else {
+        return false;
+    };
+    if rest.is_empty() {
+        return text.is_empty();
+    }
+    let (word, rest) = match rest.strip_prefix('*') {
+        Some(rest) => (None, rest),
+        None => {
+            let (word, rest) = rest[1..].split_once('>').expect("a word ends with >");
+            (Some(word), rest)
+        }
+    };
+    if let Some(known) = word.and_then(|word| words.get(word)).cloned() {
+        let behind = text.strip_prefix(known.as_str());
+        return behind.is_some_and(|behind| fits(rest, behind, words));
+    }
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    for end in ends {
+        let mut tried = words.clone();
+        if let Some(word) = word {
+            tried.insert(word.to_owned(), text[..end].to_owned());
+        }
+        if fits(rest, &text[end..], &mut tried) {
+            *words = tried;
+            return true;
+        }
+    }
+    false
+}
