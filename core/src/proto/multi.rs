@@ -6,6 +6,7 @@
 //! an outcome that is an error: { -1, done 0, code, code int }
 //! ```
 
+use crate::proto::request::path_or_none;
 use crate::proto::{Code, Create, Malformed, OpCode, Reader, Stat, Text, Writer};
 
 /// The type of an outcome that is an error.
@@ -80,12 +81,12 @@ impl<'a> MultiOp<'a> {
                     version: r.i32()?,
                 },
                 OpCode::SetData => MultiOp::SetData {
-                    path: r.text()?,
+                    path: path_or_none(r)?,
                     data: r.buffer()?,
                     version: r.i32()?,
                 },
                 OpCode::Check => MultiOp::Check {
-                    path: r.text()?,
+                    path: path_or_none(r)?,
                     version: r.i32()?,
                 },
                 _ => return Err(Malformed("not an operation of a multi")),

@@ -2,12 +2,16 @@
 //!
 //! A rule has a pattern for what the real server said and one for what ours did; without one of them,
 //! nothing was said there. In a pattern `*` is anything, and `<word>` is anything that is the same
-//! wherever the word stands. `profile` names the kind of sequence it may happen in. With `ends` the
-//! two servers' states are different from there on, so that the rest of the sequence says nothing.
+//! wherever the word stands. `profile` names the kind of sequence it may happen in; `where` says
+//! `closed` if it happens on paths only that have had an access list that is not open to all. With
+//! `ends` the two servers' states are different from there on, so that the rest of the sequence says
+//! nothing.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+use super::steps::Sequence;
 
 const FILE: &str = include_str!("allowed.json");
 
@@ -18,6 +22,8 @@ pub struct Rule {
     real: Option<String>,
     ours: Option<String>,
     profile: Option<String>,
+    /// Only on paths that have had a list that is not open to all.
+    closed: bool,
     pub ends: bool,
 }
 
@@ -38,9 +44,21 @@ impl Allowed {
     }
 
     /// The rule that allows this, by its place.
-    pub fn find(&self, profile: &str, real: Option<&str>, ours: Option<&str>) -> Option<usize> {
+    pub fn find(
+        &self,
+        sequence: &Sequence,
+        real: Option<&str>,
+        ours: Option<&str>,
+    ) -> Option<usize> {
+        let is_closed = || {
+            let mut paths = sequence.closed_paths();
+            let (_, told) = real.or(ours).and_then(|text| text.split_once('"'))?;
+            paths.any(|path| told.starts_with(path)).then_some(())
+        };
         let fits = |rule: &Rule| {
-            rule.profile.as_deref().is_none_or(|own| own == profile) && rule.matches(real, ours)
+            rule.profile.as_deref().is_none_or(|own| own == sequence.profile)
+                && rule.matches(real, ours)
+                && (!rule.closed || is_closed().is_some())
         };
         self.rules.iter().position(fits)
     }
@@ -54,6 +72,7 @@ fn rule(rule: &Value) -> Rule {
         real: text("real"),
         ours: text("ours"),
         profile: text("profile"),
+        closed: rule.get("where").is_some(),
         ends: rule.get("ends").and_then(Value::as_bool).unwrap_or(false),
     }
 }

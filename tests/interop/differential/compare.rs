@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::allowed::Allowed;
 use super::player::{Channel, END, Line, Transcript};
+use super::steps::Sequence;
 
 /// Lines around a difference that are shown.
 const LINES_SHOWN: usize = 4;
@@ -70,11 +71,16 @@ pub struct Verdict {
 }
 
 /// Compares all connections.
-pub fn compare(profile: &str, real: &Transcript, ours: &Transcript, allowed: &Allowed) -> Verdict {
+pub fn compare(
+    sequence: &Sequence,
+    real: &Transcript,
+    ours: &Transcript,
+    allowed: &Allowed,
+) -> Verdict {
     let mut verdict = Verdict::default();
     let mut differences = Vec::new();
     for (real, ours) in real.iter().zip(ours) {
-        differences.extend(channel(profile, real, ours, allowed, &mut verdict));
+        differences.extend(channel(sequence, real, ours, allowed, &mut verdict));
     }
     if real.len() != ours.len() {
         differences.push(Difference {
@@ -93,7 +99,7 @@ pub fn compare(profile: &str, real: &Transcript, ours: &Transcript, allowed: &Al
 }
 
 fn channel(
-    profile: &str,
+    sequence: &Sequence,
     real: &Channel,
     ours: &Channel,
     allowed: &Allowed,
@@ -110,7 +116,7 @@ fn channel(
         }
         let rules = [(told, said), (told, None), (None, said)];
         let found = rules.iter().find_map(|(told, said)| {
-            let rule = allowed.find(profile, *told, *said)?;
+            let rule = allowed.find(sequence, *told, *said)?;
             Some((rule, told.is_some(), said.is_some()))
         });
         let step = [one, other].into_iter().flatten().map(|line| line.step);

@@ -348,8 +348,9 @@ impl Generator {
         match turn {
             Turn::Frame => {
                 let frame = hostile::frame(slot, &mut self.requests());
+                let last = matches!(frame, Step::LastFrame { .. });
                 self.step(frame);
-                if self.random.bool() {
+                if last || self.random.bool() {
                     self.come_back();
                 }
             }

@@ -18,19 +18,31 @@ const UNKNOWN: [i32; 10] = [0, -1, 10, 23, 99, 108, 1000, -12, i32::MAX, i32::MI
 pub fn frame(slot: usize, requests: &mut Requests<'_>) -> Step {
     let mut items = vec![Item::Int(7777)];
     match requests.random.u32(0..20) {
-        0 => items.push(Item::Int(UNKNOWN[requests.random.usize(..UNKNOWN.len())])),
+        0 => {
+            items.push(Item::Int(UNKNOWN[requests.random.usize(..UNKNOWN.len())]));
+            return Step::LastFrame { slot, items };
+        }
         1 => {
             let some = requests.random.usize(0..8);
-            items = vec![Item::Raw(vec![0; some])];
+            let items = vec![Item::Raw(vec![0; some])];
+            return Step::LastFrame { slot, items };
         }
         // A second handshake.
-        2 => items = opening(Item::Int(30_000)),
+        2 => {
+            let items = opening(Item::Int(30_000));
+            return Step::LastFrame { slot, items };
+        }
         _ => {
             let request = sound(requests);
             items.push(Item::Int(request.operation));
             let mut record = request.items;
+            // A persistent watch on null ends a thread of 3.8.0 when its connection closes.
+            let persistent = matches!(request.operation, op::ADD_WATCH | op::SET_WATCHES2);
             for _ in 0..requests.random.u32(1..3) {
-                spoil(requests.random, &mut record);
+                match persistent {
+                    true => lengthen(requests.random, &mut record),
+                    false => spoil(requests.random, &mut record),
+                }
             }
             items.extend(record);
         }
@@ -53,13 +65,20 @@ fn sound(requests: &mut Requests<'_>) -> Request {
     }
 }
 
+/// Bytes too many or too few.
+fn lengthen(random: &mut Rng, items: &mut Vec<Item>) {
+    match random.bool() {
+        true => items.truncate(random.usize(0..=items.len())),
+        false => items.push(Item::Raw(vec![random.u8(..); random.usize(1..9)])),
+    }
+}
+
 /// One stroke against a record that was right.
 fn spoil(random: &mut Rng, items: &mut Vec<Item>) {
     let at = random.usize(0..=items.len());
     let odd = Item::Int(ODD[random.usize(..ODD.len())]);
     match random.u32(0..7) {
-        0 => items.truncate(at),
-        1 => items.push(Item::Raw(vec![random.u8(..); random.usize(1..9)])),
+        0 | 1 => lengthen(random, items),
         2 if at < items.len() => items[at] = odd,
         3 if at < items.len() => drop(items.remove(at)),
         4 if at < items.len() => items[at] = Item::Null,

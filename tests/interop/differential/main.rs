@@ -30,7 +30,6 @@ mod wire;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use allowed::Allowed;
@@ -75,8 +74,8 @@ struct Pair {
 struct Side {
     server: Server,
     sequences: SyncSender<(Sequence, String)>,
-    transcripts: Receiver<Transcript>,
-    player: Option<JoinHandle<()>>,
+    /// Nothing, or nobody, if the server is gone.
+    transcripts: Receiver<Option<Transcript>>,
 }
 
 impl Side {
@@ -85,9 +84,10 @@ impl Side {
         let address = server.address;
         let (sequences, wanted) = sync_channel::<(Sequence, String)>(AHEAD_MAX);
         let (played, transcripts) = sync_channel(AHEAD_MAX);
-        let player = std::thread::spawn(move || {
+        std::thread::spawn(move || {
             while let Ok((sequence, root)) = wanted.recv() {
-                if played.send(play(address, &sequence, &root)).is_err() {
+                let transcript = play(address, &sequence, &root);
+                if transcript.is_err() || played.send(transcript.ok()).is_err() {
                     return;
                 }
             }
@@ -96,19 +96,11 @@ impl Side {
             server,
             sequences,
             transcripts,
-            player: Some(player),
         }
     }
 
     fn transcript(&mut self) -> Option<Transcript> {
-        let transcript = self.transcripts.recv().ok();
-        if transcript.is_none()
-            && let Some(player) = self.player.take()
-        {
-            // Its panic has been printed.
-            let _ = player.join();
-        }
-        transcript
+        self.transcripts.recv().ok().flatten()
     }
 }
 
@@ -135,7 +127,7 @@ impl Pair {
     fn verdict(&mut self, sequence: &Sequence, allowed: &Allowed) -> Verdict {
         let (real, ours) = (self.real.transcript(), self.ours.transcript());
         match (real, ours) {
-            (Some(real), Some(ours)) => compare(sequence.profile, &real, &ours, allowed),
+            (Some(real), Some(ours)) => compare(sequence, &real, &ours, allowed),
             (real, _) => {
                 let (who, side) = match real {
                     None => ("the real server", &self.real),

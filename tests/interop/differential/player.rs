@@ -5,7 +5,7 @@
 //! of its own connection does not depend on when it is read.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -43,11 +43,18 @@ struct Link {
     input: Vec<u8>,
     taken: usize,
     xid: i32,
-    /// Unanswered: xid and operation.
-    waiting: VecDeque<(i32, i32)>,
+    waiting: VecDeque<Waiting>,
     seen: i64,
     channel: usize,
     closed: bool,
+}
+
+/// A request that is not answered.
+struct Waiting {
+    xid: i32,
+    operation: i32,
+    /// The operation and its first string.
+    told: String,
 }
 
 struct Player {
@@ -60,8 +67,8 @@ struct Player {
     step: usize,
 }
 
-/// Plays all of it; `root` is where `~` lies.
-pub fn play(address: SocketAddr, sequence: &Sequence, root: &str) -> Transcript {
+/// Plays all of it; `root` is where `~` lies. It fails if the server takes no connections.
+pub fn play(address: SocketAddr, sequence: &Sequence, root: &str) -> io::Result<Transcript> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut teller = Teller {
         now_ms: since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0)),
@@ -81,27 +88,29 @@ pub fn play(address: SocketAddr, sequence: &Sequence, root: &str) -> Transcript 
     };
     for (number, step) in sequence.steps.iter().enumerate() {
         player.step = number;
-        player.step(step);
+        player.step(step)?;
     }
-    player.finish();
-    player.channels
+    player.finish()?;
+    Ok(player.channels)
 }
 
 impl Player {
     fn note(&mut self, channel: usize, text: impl Into<String>) {
-        let line = Line {
-            step: self.step,
-            text: text.into(),
-        };
-        self.channels[channel].lines.push(line);
+        let step = self.step;
+        let lines = &mut self.channels[channel].lines;
+        lines.extend(text.into().lines().map(|text| Line {
+            step,
+            text: text.trim_end().to_owned(),
+        }));
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &Step) -> io::Result<()> {
         match step {
-            Step::Connect { slot, hello } => self.connect(*slot, hello),
-            Step::Stranger { items, finish } => self.stranger(items, *finish),
+            Step::Connect { slot, hello } => self.connect(*slot, hello)?,
+            Step::Stranger { items, finish } => self.stranger(items, *finish)?,
             Step::Send { slot, .. }
             | Step::Frame { slot, .. }
+            | Step::LastFrame { slot, .. }
             | Step::Torn { slot, .. }
             | Step::Drop { slot }
             | Step::Await { slot, .. } => match self.take(*slot) {
@@ -109,6 +118,7 @@ impl Player {
                 None => self.note(0, format!("[{slot}] has no connection")),
             },
         }
+        Ok(())
     }
 
     /// The slot's connection, unless the server has closed it.
@@ -129,14 +139,20 @@ impl Player {
     fn on(&mut self, slot: usize, mut link: Link, step: &Step) {
         match step {
             Step::Send { requests, .. } => self.send(slot, &mut link, requests),
-            Step::Frame { items, .. } => {
+            Step::Frame { items, .. } | Step::LastFrame { items, .. } => {
                 let mut bytes = frame(items, &self.teller.known);
                 if let [Item::Int(xid), Item::Int(operation), ..] = items[..] {
-                    link.waiting.push_back((xid, operation));
+                    link.waiting.push_back(waiting(xid, operation, &items[2..]));
                 }
-                bytes.extend(ping(&mut link));
-                self.write(&mut link, &bytes);
-                self.until_pong(&mut link);
+                if matches!(step, Step::Frame { .. }) {
+                    bytes.extend(ping(&mut link));
+                    self.write(&mut link, &bytes);
+                    self.until_pong(&mut link);
+                } else {
+                    self.write(&mut link, &bytes);
+                    while self.read(&mut link).is_some() {}
+                    self.unanswered(&mut link);
+                }
             }
             Step::Torn { items, .. } => {
                 let bytes = encode(items, &self.teller.known);
@@ -156,6 +172,10 @@ impl Player {
                         break;
                     }
                 }
+                // Whatever else comes of it is done when the ping is answered.
+                let bytes = ping(&mut link);
+                self.write(&mut link, &bytes);
+                self.until_pong(&mut link);
             }
             Step::Connect { .. } | Step::Stranger { .. } => {}
         }
@@ -173,7 +193,8 @@ impl Player {
             let mut items = vec![Item::Int(xid), Item::Int(request.operation)];
             items.extend(request.items.iter().cloned());
             bytes.extend(frame(&items, &self.teller.known));
-            link.waiting.push_back((xid, request.operation));
+            let waiting = waiting(xid, request.operation, &request.items);
+            link.waiting.push_back(waiting);
         }
         self.write(link, &bytes);
         while !link.waiting.is_empty() && self.read(link).is_some() {}
@@ -187,13 +208,13 @@ impl Player {
     }
 
     fn unanswered(&mut self, link: &mut Link) {
-        for (_, operation) in std::mem::take(&mut link.waiting) {
-            self.note(link.channel, format!("no reply {}", name(operation)));
+        for waiting in std::mem::take(&mut link.waiting) {
+            self.note(link.channel, format!("no reply {}", waiting.told));
         }
     }
 
     fn until_pong(&mut self, link: &mut Link) {
-        while link.waiting.iter().any(|(xid, _)| *xid == -2) && self.read(link).is_some() {}
+        while link.waiting.iter().any(|waiting| waiting.xid == -2) && self.read(link).is_some() {}
         self.unanswered(link);
     }
 
@@ -206,16 +227,15 @@ impl Player {
         link.closed = true;
     }
 
-    fn open(&mut self, name: String) -> Link {
-        let stream = TcpStream::connect(self.address).expect("the server takes connections");
-        let set = stream.set_nodelay(true);
-        set.and_then(|()| stream.set_read_timeout(Some(SILENCE)))
-            .expect("a socket takes options");
+    fn open(&mut self, name: String) -> io::Result<Link> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SILENCE))?;
         self.channels.push(Channel {
             name,
             lines: Vec::new(),
         });
-        Link {
+        Ok(Link {
             stream,
             input: Vec::new(),
             taken: 0,
@@ -224,13 +244,13 @@ impl Player {
             seen: 0,
             channel: self.channels.len() - 1,
             closed: false,
-        }
+        })
     }
 
-    fn connect(&mut self, slot: usize, hello: &[Item]) {
+    fn connect(&mut self, slot: usize, hello: &[Item]) -> io::Result<()> {
         let old = self.take(slot);
         self.teller.known.seen = old.as_ref().map_or(0, |old| old.seen);
-        let mut link = self.open(slot.to_string());
+        let mut link = self.open(slot.to_string())?;
         link.seen = self.teller.known.seen;
         let bytes = frame(hello, &self.teller.known);
         self.write(&mut link, &bytes);
@@ -242,6 +262,7 @@ impl Player {
             self.until_pong(&mut old);
             self.end(&mut old);
         }
+        Ok(())
     }
 
     fn welcome(&mut self, slot: usize, link: &mut Link) {
@@ -279,8 +300,8 @@ impl Player {
         }
     }
 
-    fn stranger(&mut self, items: &[Item], finish: bool) {
-        let mut link = self.open("-".into());
+    fn stranger(&mut self, items: &[Item], finish: bool) -> io::Result<()> {
+        let mut link = self.open("-".into())?;
         let bytes = encode(items, &self.teller.known);
         self.write(&mut link, &bytes);
         if finish {
@@ -290,9 +311,10 @@ impl Player {
         let text = format!("'{}'", link.input.escape_ascii());
         self.note(link.channel, text);
         self.hang_up(&mut link);
+        Ok(())
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self) -> io::Result<()> {
         self.step = END;
         let close = [Request::new(op::CLOSE_SESSION, Vec::new())];
         for slot in 0..self.links.len() {
@@ -301,11 +323,12 @@ impl Player {
             }
         }
         for (id, password) in std::mem::take(&mut self.alive) {
-            self.connect(0, &attach(id, password));
+            self.connect(0, &attach(id, password))?;
             if let Some(mut link) = self.take(0) {
                 self.send(0, &mut link, &close);
             }
         }
+        Ok(())
     }
 
     fn write(&mut self, link: &mut Link, bytes: &[u8]) {
@@ -383,8 +406,8 @@ impl Player {
         }
         link.seen = link.seen.max(zxid);
         let zxid = self.teller.zxid(zxid);
-        let position = link.waiting.iter().position(|waiting| waiting.0 == xid);
-        let Some((_, operation)) = position.and_then(|at| link.waiting.remove(at)) else {
+        let position = link.waiting.iter().position(|waiting| waiting.xid == xid);
+        let Some(waiting) = position.and_then(|at| link.waiting.remove(at)) else {
             return format!("reply xid={xid} {zxid} {error} {}", hex(body.0));
         };
         let late = match position {
@@ -392,16 +415,29 @@ impl Player {
             _ => " overtaking",
         };
         let record = match error {
-            0 => self.teller.record(operation, body.0),
+            0 => self.teller.record(waiting.operation, body.0),
             _ => hex(body.0),
         };
-        format!("{}{late} {error} {zxid} {record}", name(operation))
+        format!("{}{late} {error} {zxid} {record}", waiting.told)
     }
 }
 
 fn ping(link: &mut Link) -> Vec<u8> {
-    link.waiting.push_back((-2, op::PING));
+    link.waiting.push_back(waiting(-2, op::PING, &[]));
     frame(&[Item::Int(-2), Item::Int(op::PING)], &Default::default())
+}
+
+fn waiting(xid: i32, operation: i32, items: &[Item]) -> Waiting {
+    let first = match items.first() {
+        Some(Item::Text(text)) => format!("({text:?})"),
+        Some(Item::Null) => "(null)".to_owned(),
+        _ => String::new(),
+    };
+    Waiting {
+        xid,
+        operation,
+        told: name(operation) + &first,
+    }
 }
 
 /// Comes back to a session.

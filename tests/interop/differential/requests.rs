@@ -91,10 +91,14 @@ impl Requests<'_> {
         weighted(self.random, &known).to_owned()
     }
 
-    /// A path that a standard watch may be left on; the others are for `addWatch`. Before 3.9 the two
-    /// take each other's place, so they do not meet here.
-    fn is_for_standard(path: &str) -> bool {
-        !path.ends_with('b')
+    /// What kind of watch may be left on a path: `None` for a standard one, else the mode of
+    /// `addWatch`. Before 3.9 they take each other's place, so they do not meet here.
+    fn mode(path: &str) -> Option<i32> {
+        match path {
+            "~/b" | "~/a/b" => Some(0),
+            "~" | "~/a/a/b" => Some(1),
+            _ => None,
+        }
     }
 
     pub fn version(&mut self) -> i32 {
@@ -137,7 +141,7 @@ impl Requests<'_> {
             6 => entries(&[(1, "world", "anyone"), (31, "digest", alice)]),
             7 => entries(&[(31, "ip", "127.0.0.1")]),
             8 => entries(&[(perms, "ip", "127.0.0.0/8")]),
-            9 => entries(&[(31, "ip", "10.0.0.0/8"), (1, "ip", "::1")]),
+            9 => entries(&[(31, "ip", "10.0.0.0/8"), (1, "ip", "127.0.0.1/31")]),
             10 => entries(&[(31, "world", "nobody")]),
             11 => entries(&[(31, "nosuch", "x")]),
             12 => entries(&[(31, "digest", "nocolon")]),
@@ -156,7 +160,7 @@ impl Requests<'_> {
     }
 
     fn watch(&mut self, path: &str) -> Item {
-        let wanted = Self::is_for_standard(path) && self.chance(self.taste.watches);
+        let wanted = Self::mode(path).is_none() && self.chance(self.taste.watches);
         match (wanted, self.random.u32(0..30)) {
             (true, 0) => Item::Byte(255),
             (true, _) => Item::Byte(1),
@@ -201,6 +205,22 @@ impl Requests<'_> {
             items.push(Item::Long(life));
         }
         Request::new(operation, items)
+    }
+
+    /// Flags that are none, or that want a TTL, fail the whole multi since 3.9 (ZOOKEEPER-4026), so
+    /// they stay out of it.
+    fn create_as_one_of_several(&mut self) -> Request {
+        loop {
+            let create = self.create();
+            let (known, life) = match create.operation {
+                op::CREATE_TTL => (0..7, 1),
+                _ => (0..5, 0),
+            };
+            let flags = create.items.iter().rev().nth(life);
+            if matches!(flags, Some(Item::Int(flags)) if known.contains(flags)) {
+                return create;
+            }
+        }
     }
 
     /// A path and a version.
@@ -266,23 +286,26 @@ impl Requests<'_> {
     }
 
     fn add_watch(&mut self) -> Request {
-        let mut path = self.path();
-        if Self::is_for_standard(&path) {
-            path = ["~/b", "~/a/b", "~/a/a/b"][self.random.usize(..3)].to_owned();
-        }
-        let mode = weighted(self.random, &[(10, 0), (10, 1), (1, 2), (1, -1)]);
+        let path = ["~", "~/b", "~/a/b", "~/a/a/b"][self.random.usize(..4)].to_owned();
+        let own = Self::mode(&path).unwrap_or_default();
+        let mode = weighted(self.random, &[(20, own), (1, 2), (1, -1)]);
         Request::new(op::ADD_WATCH, vec![Item::Text(path), Item::Int(mode)])
     }
 
     /// Types 4 and 5 came with 3.9.
     fn watch_taken(&mut self) -> Request {
         let operation = weighted(self.random, &[(2, op::REMOVE_WATCHES), (1, op::CHECK_WATCHES)]);
-        let kind = weighted(self.random, &[(6, 1), (6, 2), (6, 3), (1, 0), (1, -1), (1, 99)]);
-        Request::new(operation, vec![Item::Text(self.path()), Item::Int(kind)])
+        let path = self.path();
+        // Before 3.9 the others take a persistent watch, too.
+        let kind = match Self::mode(&path) {
+            Some(_) => 3,
+            None => weighted(self.random, &[(6, 1), (6, 2), (6, 3), (1, 0), (1, -1), (1, 99)]),
+        };
+        Request::new(operation, vec![Item::Text(path), Item::Int(kind)])
     }
 
     fn set_watches(&mut self) -> Request {
-        let operation = weighted(self.random, &[(1, op::SET_WATCHES), (1, op::SET_WATCHES2)]);
+        let operation = [op::SET_WATCHES, op::SET_WATCHES2][self.random.usize(..2)];
         let since = match self.random.u32(0..8) {
             0 => Item::Long(0),
             1 => Item::Long(i64::MAX),
@@ -290,15 +313,15 @@ impl Requests<'_> {
             _ => Item::Zxid(self.random.i64(0..40)),
         };
         let mut items = vec![since];
-        let lists = if operation == op::SET_WATCHES { 3 } else { 5 };
+        let lists: usize = if operation == op::SET_WATCHES { 3 } else { 5 };
         for list in 0..lists {
-            let count = self.random.i32(0..4);
+            let count = self.random.u32(0..4);
             let paths: Vec<String> = (0..count)
                 .map(|_| self.path())
-                .filter(|path| Self::is_for_standard(path) == (list < 3))
+                .filter(|path| Self::mode(path) == [None, None, None, Some(0), Some(1)][list])
                 .collect();
             match paths.len() {
-                0 if self.random.u32(0..10) == 0 => items.push(Item::Null),
+                0 if self.random.u32(0..300) == 0 => items.push(Item::Null),
                 count => items.push(Item::Int(i32::try_from(count).expect("a short list"))),
             }
             items.extend(paths.into_iter().map(Item::Text));
@@ -311,7 +334,7 @@ impl Requests<'_> {
         let mut items = Vec::new();
         for _ in 0..self.random.u32(0..6) {
             let request = match self.random.u32(0..20) {
-                0..9 => self.create(),
+                0..9 => self.create_as_one_of_several(),
                 9..12 => self.versioned(op::DELETE),
                 12..16 => self.set_data(),
                 16..19 => self.versioned(op::CHECK),

@@ -22,7 +22,7 @@ const FILE: &str = "tickTime=100\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\
     maxSessionTimeout=900000\nadmin.enableServer=false\n4lw.commands.whitelist=*\n";
 
 /// What both are told as properties.
-const PROPERTIES: [&str; 9] = [
+const PROPERTIES: [&str; 11] = [
     "zookeeper.extendedTypesEnabled=true",
     "zookeeper.enforceQuota=true",
     "zookeeper.forceSync=no",
@@ -33,6 +33,9 @@ const PROPERTIES: [&str; 9] = [
     "zookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
     "zookeeper.nio.sessionlessCnxnTimeout=30000",
     "zookeeper.globalOutstandingLimit=100000",
+    // Without their providers the schemes are unknown.
+    "zookeeper.authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+    "zookeeper.authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
 ];
 
 /// Which of the two.

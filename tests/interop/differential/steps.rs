@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::requests::text;
 use super::wire::{Item, name, op};
 
 /// A request of a session.
@@ -48,9 +49,10 @@ pub enum Step {
     Connect { slot: usize, hello: Vec<Item> },
     /// Requests in one write; over when all are answered.
     Send { slot: usize, requests: Vec<Request> },
-    /// A frame as it stands, and a ping behind it; over when the ping is answered or the connection
-    /// closed.
+    /// A frame as it stands; over when the ping behind it is answered or the connection closed.
     Frame { slot: usize, items: Vec<Item> },
+    /// A frame as it stands; over when the connection is closed.
+    LastFrame { slot: usize, items: Vec<Item> },
     /// Bytes as they stand, and then nothing more; over when the server closes.
     Torn { slot: usize, items: Vec<Item> },
     /// Bytes as they stand on a connection of their own, and then nothing more if `finish`; over
@@ -71,6 +73,7 @@ impl fmt::Display for Step {
                 write!(f, "[{slot}] {}", told.join("\n      "))
             }
             Step::Frame { slot, items } => write!(f, "[{slot}] frame({}), ping", list(items)),
+            Step::LastFrame { slot, items } => write!(f, "[{slot}] frame({})", list(items)),
             Step::Torn { slot, items } => write!(f, "[{slot}] bytes({}), no more", list(items)),
             Step::Stranger { items, .. } => write!(f, "[-] bytes({})", list(items)),
             Step::Drop { slot } => write!(f, "[{slot}] drop the connection"),
@@ -88,6 +91,20 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    /// Paths of requests that carry an access list which is not open to all; of sequential znodes the
+    /// part before the number.
+    pub fn closed_paths(&self) -> impl Iterator<Item = &str> {
+        let lists = self.steps.iter().flat_map(|step| match step {
+            Step::Send { requests, .. } => requests.iter().map(|r| &r.items[..]).collect(),
+            Step::Frame { items, .. } => vec![&items[..]],
+            _ => Vec::new(),
+        });
+        lists.filter(|items| is_closed(items)).flatten().filter_map(|item| match item {
+            Item::Text(text) if text.starts_with('~') => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// How many requests, frames and connections it has.
     pub fn operations(&self) -> usize {
         let of = |step: &Step| match step {
@@ -97,6 +114,19 @@ impl Sequence {
         };
         self.steps.iter().map(of).sum()
     }
+}
+
+/// Whether a list in a request gives less than everything to everybody. Everybody's own entry is the
+/// only one of an open list.
+fn is_closed(items: &[Item]) -> bool {
+    let open = [Item::Int(1), Item::Int(31), text("world"), text("anyone")];
+    let schemes = ["world", "auth", "digest", "ip", "sasl", "x509"];
+    let entries = items.iter().filter(|item| match item {
+        Item::Text(text) => schemes.contains(&text.as_str()),
+        _ => false,
+    });
+    let open = items.windows(open.len()).filter(|window| **window == open);
+    entries.count() > open.count()
 }
 
 impl fmt::Display for Sequence {

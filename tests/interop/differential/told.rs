@@ -233,15 +233,15 @@ impl Telling<'_> {
         loop {
             let (kind, done, error) = (self.bytes.int()?, self.bytes.byte()?, self.bytes.int()?);
             if done != 0 {
-                self.say(&format!("end({kind}, {done}, {error})"));
+                self.text += &format!("\nend {kind} {done} {error}");
                 return Some(());
             }
-            self.say(&format!("({kind}, {error}"));
+            // A line for each, so that a difference in one is a difference of one.
+            self.text += &format!("\nelement {kind} {error}");
             match kind {
                 -1 => self.number()?,
                 _ => self.record(kind)?,
             }
-            self.text.push(')');
         }
     }
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod c;
+mod differential;
 mod files;
 mod fleet;
 mod foreign;
@@ -48,6 +49,8 @@ usage: cargo xtask <task>
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           the client's TLS against Apache ZooKeeper's
+  differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
+                --long, --seed N, --steps N, --sequences N, --operations N
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -106,7 +109,7 @@ fn main() -> ExitCode {
 }
 
 /// What `test` runs, in this order.
-const EVERYTHING: [&str; 19] = [
+const EVERYTHING: [&str; 20] = [
     "fmt",
     "lint",
     "rust",
@@ -121,6 +124,7 @@ const EVERYTHING: [&str; 19] = [
     "curator",
     "fleet",
     "tls",
+    "differential",
     "kazoo",
     "python",
     "kazoo-facade",
@@ -164,6 +168,9 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("mixed fleet with Curator", || fleet::curator(subject));
         }
         "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
+        "differential" => report.step("the same requests as Apache ZooKeeper", || {
+            differential::differential(&arguments.rest)
+        }),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
