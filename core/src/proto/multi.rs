@@ -6,7 +6,6 @@
 //! an outcome that is an error: { -1, done 0, code, code int }
 //! ```
 
-use crate::proto::request::path_or_none;
 use crate::proto::{Code, Create, Malformed, OpCode, Reader, Stat, Text, Writer};
 
 /// The type of an outcome that is an error.
@@ -81,12 +80,12 @@ impl<'a> MultiOp<'a> {
                     version: r.i32()?,
                 },
                 OpCode::SetData => MultiOp::SetData {
-                    path: path_or_none(r)?,
+                    path: r.text()?,
                     data: r.buffer()?,
                     version: r.i32()?,
                 },
                 OpCode::Check => MultiOp::Check {
-                    path: path_or_none(r)?,
+                    path: r.text()?,
                     version: r.i32()?,
                 },
                 _ => return Err(Malformed("not an operation of a multi")),

@@ -604,7 +604,7 @@ fn decode_write<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfo
 }
 
 /// A path that is checked as such: null is none, which answers BadArguments as an empty one does.
-pub(super) fn path_or_none<'a>(r: &mut Reader<'a>) -> Result<Text<'a>, Malformed> {
+fn path_or_none<'a>(r: &mut Reader<'a>) -> Result<Text<'a>, Malformed> {
     Ok(r.text_or_null()?.unwrap_or_default())
 }
 

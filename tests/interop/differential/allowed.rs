@@ -24,6 +24,7 @@ pub struct Rule {
     profile: Option<String>,
     /// Only on paths that have had a list that is not open to all.
     closed: bool,
+    unordered: bool,
     pub ends: bool,
 }
 
@@ -57,6 +58,7 @@ impl Allowed {
         };
         let fits = |rule: &Rule| {
             rule.profile.as_deref().is_none_or(|own| own == sequence.profile)
+                && !rule.unordered
                 && rule.matches(real, ours)
                 && (!rule.closed || is_closed().is_some())
         };
@@ -73,11 +75,17 @@ fn rule(rule: &Value) -> Rule {
         ours: text("ours"),
         profile: text("profile"),
         closed: rule.get("where").is_some(),
+        unordered: rule.get("unordered").is_some(),
         ends: rule.get("ends").and_then(Value::as_bool).unwrap_or(false),
     }
 }
 
 impl Rule {
+    /// Whether it is about the order of notifications that stand together.
+    pub fn is_unordered(&self) -> bool {
+        self.unordered
+    }
+
     fn matches(&self, real: Option<&str>, ours: Option<&str>) -> bool {
         let mut words = BTreeMap::new();
         one(self.real.as_deref(), real, &mut words) && one(self.ours.as_deref(), ours, &mut words)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::allowed::Allowed;
+use super::allowed::{Allowed, Rule};
 use super::player::{Channel, END, Line, Transcript};
 use super::steps::Sequence;
 
@@ -114,11 +114,16 @@ fn channel(
             (at, of) = (at + 1, of + 1);
             continue;
         }
-        let rules = [(told, said), (told, None), (None, said)];
-        let found = rules.iter().find_map(|(told, said)| {
-            let rule = allowed.find(sequence, *told, *said)?;
-            Some((rule, told.is_some(), said.is_some()))
-        });
+        let one_sided = || {
+            let of_real = told.and_then(|told| allowed.find(sequence, Some(told), None));
+            let of_ours = || said.and_then(|said| allowed.find(sequence, None, Some(said)));
+            of_real.map(|rule| (rule, 1, 0)).or_else(|| of_ours().map(|rule| (rule, 0, 1)))
+        };
+        let found = allowed.find(sequence, told, said).filter(|_| told.is_some() && said.is_some());
+        let found = found
+            .map(|rule| (rule, 1, 1))
+            .or_else(|| reordered(sequence, &real.lines[at..], &ours.lines[of..], allowed))
+            .or_else(one_sided);
         let step = [one, other].into_iter().flatten().map(|line| line.step);
         let step = step.min().unwrap_or(END);
         if let Some((rule, of_real, of_ours)) = found {
@@ -127,11 +132,7 @@ fn channel(
                 verdict.ended = Some(verdict.ended.map_or(step, |ended| ended.min(step)));
                 return None;
             }
-            (at, of) = (at + usize::from(of_real), of + usize::from(of_ours));
-            continue;
-        }
-        if let Some(lines) = reordered(&real.lines[at..], &ours.lines[of..]) {
-            (at, of) = (at + lines, of + lines);
+            (at, of) = (at + of_real, of + of_ours);
             continue;
         }
         let shown = |lines: &[Line], from: usize| {
@@ -152,22 +153,28 @@ fn text(line: &Line) -> &str {
     &line.text
 }
 
-/// How many lines are the same notifications in another order. The order of the ephemerals that end
-/// with their session is not defined.
-fn reordered(real: &[Line], ours: &[Line]) -> Option<usize> {
-    let events = |lines: &[Line]| -> Vec<String> {
-        let texts = lines.iter().map(|line| line.text.split_once(' '));
-        let events = texts.map_while(|text| match text {
-            Some(("event", rest)) => rest.split_once(' '),
-            _ => None,
-        });
-        events.map(|(_, event)| event.to_owned()).collect()
-    };
-    let (mut real, mut ours) = (events(real), events(ours));
-    let count = real.len().min(ours.len());
-    real.truncate(count);
-    ours.truncate(count);
-    real.sort();
-    ours.sort();
-    (count > 1 && real == ours).then_some(count)
+/// The rule for notifications that stand together in another order, and how many there are on both
+/// sides. Those of the real server that ours need not send may be among them.
+fn reordered(
+    sequence: &Sequence,
+    real: &[Line],
+    ours: &[Line],
+    allowed: &Allowed,
+) -> Option<(usize, usize, usize)> {
+    let rule = allowed.rules.iter().position(Rule::is_unordered)?;
+    let (real, mut left) = (events(real), events(ours));
+    let counts = (rule, real.len(), left.len());
+    for event in real {
+        match left.iter().position(|other| *other == event) {
+            Some(at) => drop(left.remove(at)),
+            None => drop(allowed.find(sequence, Some(&format!("event -1 {event}")), None)?),
+        }
+    }
+    (left.is_empty() && counts.2 > 1).then_some(counts)
+}
+
+/// The notifications at the beginning, without their zxids.
+fn events(lines: &[Line]) -> Vec<&str> {
+    let events = lines.iter().map_while(|line| line.text.strip_prefix("event "));
+    events.filter_map(|event| Some(event.split_once(' ')?.1)).collect()
 }

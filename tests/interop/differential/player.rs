@@ -284,6 +284,9 @@ impl Player {
                 sessions.push((0, vec![0; 16]));
             }
             sessions[slot] = (id, password.clone());
+            if !self.teller.known.opened.contains(&id) {
+                self.teller.known.opened.push(id);
+            }
             if self.alive.iter().all(|session| session.0 != id) {
                 self.alive.push((id, password.clone()));
             }
@@ -434,7 +437,8 @@ fn waiting(xid: i32, operation: i32, items: &[Item]) -> Waiting {
         _ => String::new(),
     };
     Waiting {
-        xid,
+        // A ping is answered with its own xid, whatever it had.
+        xid: if operation == op::PING { -2 } else { xid },
         operation,
         told: name(operation) + &first,
     }

@@ -1,7 +1,7 @@
 //! What a server said, in words that do not depend on the run.
 //!
 //! Times become `time`, zxids are counted from the one that created the sequence's root, session ids
-//! become slots, passwords become `password`, the root becomes `~`. Everything else stays as it is,
+//! become the numbers of their beginnings, passwords become `password`, the root becomes `~`. Everything else stays as it is,
 //! every byte of it.
 
 use super::wire::{Bytes, Known, hex, op};
@@ -40,10 +40,10 @@ impl Teller {
 
     /// The owner of an ephemeral.
     pub fn session(&self, id: i64) -> String {
-        let slot = self.known.sessions.iter().position(|known| known.0 == id);
-        match (id, slot) {
+        let number = self.known.opened.iter().position(|opened| *opened == id);
+        match (id, number) {
             (0, _) => "0".to_owned(),
-            (_, Some(slot)) => format!("session{slot}"),
+            (_, Some(number)) => format!("session#{number}"),
             _ => format!("session{id:#x}"),
         }
     }

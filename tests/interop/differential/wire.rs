@@ -114,6 +114,8 @@ pub struct Known {
     pub seen: i64,
     /// Id and password by slot.
     pub sessions: Vec<(i64, Vec<u8>)>,
+    /// Ids of all sessions so far, in the order of their beginnings.
+    pub opened: Vec<i64>,
 }
 
 impl fmt::Display for Item {
