@@ -57,7 +57,9 @@ impl Allowed {
             paths.any(|path| told.starts_with(path)).then_some(())
         };
         let fits = |rule: &Rule| {
-            rule.profile.as_deref().is_none_or(|own| own == sequence.profile)
+            rule.profile
+                .as_deref()
+                .is_none_or(|own| own == sequence.profile)
                 && !rule.unordered
                 && rule.matches(real, ours)
                 && (!rule.closed || is_closed().is_some())

@@ -117,9 +117,13 @@ fn channel(
         let one_sided = || {
             let of_real = told.and_then(|told| allowed.find(sequence, Some(told), None));
             let of_ours = || said.and_then(|said| allowed.find(sequence, None, Some(said)));
-            of_real.map(|rule| (rule, 1, 0)).or_else(|| of_ours().map(|rule| (rule, 0, 1)))
+            of_real
+                .map(|rule| (rule, 1, 0))
+                .or_else(|| of_ours().map(|rule| (rule, 0, 1)))
         };
-        let found = allowed.find(sequence, told, said).filter(|_| told.is_some() && said.is_some());
+        let found = allowed
+            .find(sequence, told, said)
+            .filter(|_| told.is_some() && said.is_some());
         let found = found
             .map(|rule| (rule, 1, 1))
             .or_else(|| reordered(sequence, &real.lines[at..], &ours.lines[of..], allowed))
@@ -175,6 +179,10 @@ fn reordered(
 
 /// The notifications at the beginning, without their zxids.
 fn events(lines: &[Line]) -> Vec<&str> {
-    let events = lines.iter().map_while(|line| line.text.strip_prefix("event "));
-    events.filter_map(|event| Some(event.split_once(' ')?.1)).collect()
+    let events = lines
+        .iter()
+        .map_while(|line| line.text.strip_prefix("event "));
+    events
+        .filter_map(|event| Some(event.split_once(' ')?.1))
+        .collect()
 }

@@ -457,7 +457,15 @@ impl Generator {
 
     /// In the end: everything that lies on the paths that are used.
     fn look_at_all(&mut self) {
-        let paths = ["~", "~/a", "~/b", "~/a/a", "~/a/b", "~/b/a", "/zookeeper/quota"];
+        let paths = [
+            "~",
+            "~/a",
+            "~/b",
+            "~/a/a",
+            "~/a/b",
+            "~/b/a",
+            "/zookeeper/quota",
+        ];
         for slot in 0..SLOTS {
             let mut requests = Vec::new();
             for path in paths {

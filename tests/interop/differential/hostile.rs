@@ -140,7 +140,14 @@ pub fn stranger(random: &mut Rng) -> Step {
 /// The handshake of a new session.
 pub fn opening(timeout: Item) -> Vec<Item> {
     let password = Item::Data(vec![0; 16]);
-    vec![Item::Int(0), Item::Long(0), timeout, Item::Long(0), password, Item::Byte(0)]
+    vec![
+        Item::Int(0),
+        Item::Long(0),
+        timeout,
+        Item::Long(0),
+        password,
+        Item::Byte(0),
+    ]
 }
 
 /// The handshake that comes back to a slot's session.

@@ -196,16 +196,18 @@ fn arguments() -> Arguments {
     }
     let [binary, classpath] = programs.try_into().expect("BINARY CLASSPATH");
     let long = numbers.contains_key("long");
-    let whole = |name: &str, default: usize| {
-        numbers.get(name).map_or(default, |number| *number as usize)
-    };
+    let whole =
+        |name: &str, default: usize| numbers.get(name).map_or(default, |number| *number as usize);
     let operations = if long { OPERATIONS_LONG } else { OPERATIONS };
     Arguments {
         programs: Programs {
             binary: binary.into(),
             classpath,
         },
-        seed: numbers.get("seed").copied().unwrap_or_else(|| fastrand::u64(..1 << 48)),
+        seed: numbers
+            .get("seed")
+            .copied()
+            .unwrap_or_else(|| fastrand::u64(..1 << 48)),
         steps: whole("steps", STEPS),
         operations: whole("operations", operations),
         sequences: whole("sequences", usize::MAX),
@@ -270,7 +272,10 @@ impl Run {
 
     fn explain(&mut self, sequence: &Sequence, difference: Difference) {
         self.failed += 1;
-        println!("DIFFERENT: --seed {} --sequences 1 ({})", sequence.seed, sequence.profile);
+        println!(
+            "DIFFERENT: --seed {} --sequences 1 ({})",
+            sequence.seed, sequence.profile
+        );
         println!("{difference}");
         if self.faults.iter().any(|fault| fault.resembles(&difference)) {
             println!("  (like one before)");
@@ -281,7 +286,9 @@ impl Run {
         let short = shrink::shrink(sequence, |tried| {
             pair.send(tried);
             let verdict = pair.verdict(tried, &self.allowed);
-            let same = verdict.difference.filter(|found| found.resembles(&difference));
+            let same = verdict
+                .difference
+                .filter(|found| found.resembles(&difference));
             let is_same = same.is_some();
             last = same.or(last.take());
             is_same
@@ -311,6 +318,10 @@ impl Run {
                 println!("    it never happens: take it out of allowed.json");
             }
         }
-        println!("{} passed, {} failed", self.played - self.failed, self.failed);
+        println!(
+            "{} passed, {} failed",
+            self.played - self.failed,
+            self.failed
+        );
     }
 }

@@ -351,7 +351,8 @@ impl Player {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let silent = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                    let silent =
+                        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
                     if silent {
                         self.note(link.channel, "silent");
                     }
@@ -402,7 +403,11 @@ impl Player {
             return format!("torn {}", hex(bytes));
         };
         if xid == -1 {
-            return format!("event {} {}", self.teller.zxid(zxid), self.teller.event(body.0));
+            return format!(
+                "event {} {}",
+                self.teller.zxid(zxid),
+                self.teller.event(body.0)
+            );
         }
         if self.teller.known.base == 0 && zxid > 0 {
             self.teller.known.base = zxid;

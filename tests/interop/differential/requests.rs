@@ -54,9 +54,31 @@ pub struct Requests<'r> {
 }
 
 const ODD_PATHS: [&str; 26] = [
-    "", "/", "a", "~/", "~//a", "~/./a", "~/../a", "~/a/", "~/a/.", "~/...", "~/.a", "~/\0",
-    "~/a\u{1}", "~/a\u{1f}", "~/\u{7f}", "~/\u{9f}", "~/\u{a0}", "~/\u{d7ff}", "~/\u{e000}",
-    "~/\u{f8ff}", "~/\u{f900}", "~/\u{fff0}", "~/\u{ffff}", "~/\u{1f600}", "/zookeeper/config",
+    "",
+    "/",
+    "a",
+    "~/",
+    "~//a",
+    "~/./a",
+    "~/../a",
+    "~/a/",
+    "~/a/.",
+    "~/...",
+    "~/.a",
+    "~/\0",
+    "~/a\u{1}",
+    "~/a\u{1f}",
+    "~/\u{7f}",
+    "~/\u{9f}",
+    "~/\u{a0}",
+    "~/\u{d7ff}",
+    "~/\u{e000}",
+    "~/\u{f8ff}",
+    "~/\u{f900}",
+    "~/\u{fff0}",
+    "~/\u{ffff}",
+    "~/\u{1f600}",
+    "/zookeeper/config",
     "/zookeeper",
 ];
 
@@ -180,17 +202,24 @@ impl Requests<'_> {
         let operation = weighted(self.random, &operations);
         let flags = match operation {
             op::CREATE_TTL => [(8, 5), (4, 6), (1, 0), (1, 1), (1, 2), (1, 4), (1, 7)].as_slice(),
-            op::CREATE_CONTAINER => &[(12, 4), (1, 0), (1, 1), (1, 2), (1, 5)],
-            _ => &[(30, 0), (12, 1), (8, 2), (6, 3), (2, 4), (1, 5), (1, 6), (1, -1), (1, 7)],
+            op::CREATE_CONTAINER => &[(12, 4), (1, 0), (1, 2), (1, 5)],
+            _ => &[
+                (30, 0),
+                (12, 1),
+                (8, 2),
+                (6, 3),
+                (2, 4),
+                (1, 5),
+                (1, 6),
+                (1, -1),
+                (1, 7),
+            ],
         };
         let flags = weighted(self.random, flags);
         let mut path = self.path();
         if matches!(flags, 2 | 3 | 6) && self.random.u32(0..4) > 0 {
-            path = [(3, "~/s"), (1, "~/a/s"), (1, "~/"), (1, "~/a/")]
-                .map(|(weight, path)| (weight, path))
-                .iter()
-                .nth(self.random.usize(..4))
-                .map_or_else(String::new, |(_, path)| (*path).to_owned());
+            let paths = [(3, "~/s"), (1, "~/a/s"), (1, "~/"), (1, "~/a/")];
+            path = weighted(self.random, &paths).to_owned();
         }
         let mut items = vec![Item::Text(path), self.data()];
         items.extend(self.acl());
@@ -230,7 +259,11 @@ impl Requests<'_> {
     }
 
     pub fn set_data(&mut self) -> Request {
-        let items = vec![Item::Text(self.path()), self.data(), Item::Int(self.version())];
+        let items = vec![
+            Item::Text(self.path()),
+            self.data(),
+            Item::Int(self.version()),
+        ];
         Request::new(op::SET_DATA, items)
     }
 
@@ -294,12 +327,18 @@ impl Requests<'_> {
 
     /// Types 4 and 5 came with 3.9.
     fn watch_taken(&mut self) -> Request {
-        let operation = weighted(self.random, &[(2, op::REMOVE_WATCHES), (1, op::CHECK_WATCHES)]);
+        let operation = weighted(
+            self.random,
+            &[(2, op::REMOVE_WATCHES), (1, op::CHECK_WATCHES)],
+        );
         let path = self.path();
         // Before 3.9 the others take a persistent watch, too.
         let kind = match Self::mode(&path) {
             Some(_) => 3,
-            None => weighted(self.random, &[(6, 1), (6, 2), (6, 3), (1, 0), (1, -1), (1, 99)]),
+            None => weighted(
+                self.random,
+                &[(6, 1), (6, 2), (6, 3), (1, 0), (1, -1), (1, 99)],
+            ),
         };
         Request::new(operation, vec![Item::Text(path), Item::Int(kind)])
     }
@@ -403,7 +442,9 @@ impl Requests<'_> {
             "count=-1,bytes=-1",
             "count=0,bytes=0",
         ];
-        let value = values[self.random.usize(..values.len())].as_bytes().to_vec();
+        let value = values[self.random.usize(..values.len())]
+            .as_bytes()
+            .to_vec();
         let mut items = vec![text(path)];
         let operation = match self.random.u32(0..20) {
             0..7 => {

@@ -99,10 +99,13 @@ impl Sequence {
             Step::Frame { items, .. } => vec![&items[..]],
             _ => Vec::new(),
         });
-        lists.filter(|items| is_closed(items)).flatten().filter_map(|item| match item {
-            Item::Text(text) if text.starts_with('~') => Some(text.as_str()),
-            _ => None,
-        })
+        lists
+            .filter(|items| is_closed(items))
+            .flatten()
+            .filter_map(|item| match item {
+                Item::Text(text) if text.starts_with('~') => Some(text.as_str()),
+                _ => None,
+            })
     }
 
     /// How many requests, frames and connections it has.

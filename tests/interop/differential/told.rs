@@ -198,12 +198,17 @@ impl Telling<'_> {
 
     fn acl(&mut self) -> Option<()> {
         let count = self.bytes.int()?;
-        self.say(&format!("acl={count}"));
+        let mut entries = Vec::new();
         for _ in 0..count {
-            self.number()?;
-            self.string()?;
-            self.string()?;
+            let (perms, scheme) = (self.bytes.int()?, self.one_string()?);
+            entries.push((perms, scheme, self.one_string()?));
         }
+        // The identities that `auth` stands for come in an order of the server's own.
+        let together = |one: &(i32, String, String), other: &(i32, String, String)| {
+            one.0 == other.0 && one.1 == "\"digest\"" && one.1 == other.1
+        };
+        entries.chunk_by_mut(together).for_each(<[_]>::sort);
+        self.say(&format!("acl={entries:?}"));
         Some(())
     }
 
