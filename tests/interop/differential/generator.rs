@@ -193,6 +193,9 @@ const PROFILES: [Profile; 9] = [
     },
 ];
 
+/// Kinds that sessions on different servers play.
+const SPREAD: [&str; 4] = ["plain", "watches", "multi", "acl"];
+
 struct Generator {
     random: Rng,
     profile: &'static Profile,
@@ -200,12 +203,18 @@ struct Generator {
     slot: usize,
     /// Of this slot, not sent yet.
     together: Vec<Request>,
+    /// Sessions are on different servers.
+    spread: bool,
 }
 
 /// A sequence of about so many requests.
-pub fn sequence(seed: u64, length: usize) -> Sequence {
+///
+/// `spread`: each session is on a server of its own, so that it has to sync before it sees what
+/// another one did; nothing that hangs on a single connection's moment is among its turns.
+pub fn sequence(seed: u64, length: usize, spread: bool) -> Sequence {
     let mut random = Rng::with_seed(seed);
     let weights: Vec<(u32, usize)> = (0..PROFILES.len())
+        .filter(|number| !spread || SPREAD.contains(&PROFILES[*number].name))
         .map(|number| (PROFILES[number].weight, number))
         .collect();
     let profile = &PROFILES[weighted(&mut random, &weights)];
@@ -215,6 +224,7 @@ pub fn sequence(seed: u64, length: usize) -> Sequence {
         steps: Vec::new(),
         slot: 0,
         together: Vec::new(),
+        spread,
     };
     generator.begin();
     let mut turns = 0;
@@ -231,9 +241,14 @@ pub fn sequence(seed: u64, length: usize) -> Sequence {
 
 impl Generator {
     fn requests(&mut self) -> Requests<'_> {
+        let mut taste = self.profile.taste;
+        if self.spread {
+            // The ensemble's configuration is among the odd ones.
+            taste.odd_paths = 0;
+        }
         Requests {
             random: &mut self.random,
-            taste: self.profile.taste,
+            taste,
         }
     }
 
@@ -256,6 +271,7 @@ impl Generator {
     /// Some turns of one session.
     fn turns(&mut self) -> usize {
         self.slot = self.random.usize(..SLOTS);
+        self.catch_up(self.slot);
         let count = match self.profile.pipelined && self.random.bool() {
             true => self.random.usize(2..TOGETHER_MAX),
             false => 1,
@@ -266,6 +282,15 @@ impl Generator {
         }
         self.flush();
         count
+    }
+
+    /// Whatever the others did is seen from here on.
+    fn catch_up(&mut self, slot: usize) {
+        if self.spread {
+            let sync = Request::new(op::SYNC, vec![Item::Text("~".into())]);
+            let requests = vec![sync];
+            self.steps.push(Step::Send { slot, requests });
+        }
     }
 
     fn flush(&mut self) {
@@ -368,6 +393,7 @@ impl Generator {
                 self.step(Step::Connect { slot, hello });
                 self.come_back();
             }
+            Turn::Return | Turn::Leave if self.spread => {}
             Turn::Return => self.come_back(),
             Turn::Leave => self.leave(),
             Turn::Expire => self.expire(),
@@ -467,6 +493,7 @@ impl Generator {
             "/zookeeper/quota",
         ];
         for slot in 0..SLOTS {
+            self.catch_up(slot);
             let mut requests = Vec::new();
             for path in paths {
                 for operation in [op::GET_DATA, op::GET_CHILDREN2] {

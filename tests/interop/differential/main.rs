@@ -2,11 +2,14 @@
 //! same.
 //!
 //! usage: `differential BINARY CLASSPATH [--seed N] [--steps N] [--sequences N] [--operations N]
-//! [--long] [--faults N]`
+//! [--long] [--ensemble] [--faults N]`
 //!
 //! A sequence is drawn from one seed, and begins on a root of its own with sessions of its own. The
 //! sequences of a run have the seeds N, N + 1, ... A sequence that fails is made shorter and printed;
 //! `--seed` with its seed and `--sequences 1` plays it again.
+//!
+//! With `--ensemble` ours are three servers, each session is on one of its own, and syncs before it
+//! asks after another one; Apache's is a single one all the same.
 //!
 //! Invariant: nothing is compared loosely. What may differ stands in `allowed.json` with its reason;
 //! what depends on the run is named in `told.rs`.
@@ -35,7 +38,7 @@ use std::time::Instant;
 use allowed::Allowed;
 use compare::{Difference, Verdict, compare};
 use player::{Transcript, play};
-use servers::{Kind, Programs, Server};
+use servers::{Kind, Programs, Service};
 use steps::Sequence;
 
 /// What a run in CI plays.
@@ -61,6 +64,8 @@ struct Arguments {
     sequences: usize,
     faults: usize,
     long: bool,
+    /// Ours are three, and each session is on a server of its own.
+    ensemble: bool,
 }
 
 /// Both servers, each with its player.
@@ -72,28 +77,28 @@ struct Pair {
 }
 
 struct Side {
-    server: Server,
+    service: Service,
     sequences: SyncSender<(Sequence, String)>,
     /// Nothing, or nobody, if the server is gone.
     transcripts: Receiver<Option<Transcript>>,
 }
 
 impl Side {
-    fn new(server: Server) -> Side {
-        let server = server.ready();
-        let address = server.address;
+    fn new(service: Service) -> Side {
+        let service = service.ready();
+        let addresses = service.addresses();
         let (sequences, wanted) = sync_channel::<(Sequence, String)>(AHEAD_MAX);
         let (played, transcripts) = sync_channel(AHEAD_MAX);
         std::thread::spawn(move || {
             while let Ok((sequence, root)) = wanted.recv() {
-                let transcript = play(address, &sequence, &root);
+                let transcript = play(&addresses, &sequence, &root);
                 if transcript.is_err() || played.send(transcript.ok()).is_err() {
                     return;
                 }
             }
         });
         Side {
-            server,
+            service,
             sequences,
             transcripts,
         }
@@ -105,9 +110,11 @@ impl Side {
 }
 
 impl Pair {
-    fn start(programs: &Programs) -> Pair {
-        let real = Server::start(Kind::Real, programs);
-        let ours = Server::start(Kind::Ours, programs);
+    fn start(arguments: &Arguments) -> Pair {
+        let programs = &arguments.programs;
+        let servers = if arguments.ensemble { 3 } else { 1 };
+        let real = Service::start(Kind::Real, programs, 1);
+        let ours = Service::start(Kind::Ours, programs, servers);
         Pair {
             ours: Side::new(ours),
             real: Side::new(real),
@@ -133,7 +140,7 @@ impl Pair {
                     None => ("the real server", &self.real),
                     Some(_) => ("our server", &self.ours),
                 };
-                println!("{who} is gone\n{}", side.server.log());
+                println!("{who} is gone\n{}", side.service.log());
                 Verdict {
                     difference: Some(Difference::gone(who)),
                     ..Verdict::default()
@@ -159,7 +166,7 @@ struct Run {
 fn main() -> ExitCode {
     let arguments = arguments();
     println!("--seed {} --steps {}", arguments.seed, arguments.steps);
-    let pair = Pair::start(&arguments.programs);
+    let pair = Pair::start(&arguments);
     let mut run = Run {
         arguments,
         allowed: Allowed::read(),
@@ -187,7 +194,7 @@ fn arguments() -> Arguments {
     while let Some(word) = words.next() {
         match word.strip_prefix("--") {
             None => programs.push(word),
-            Some("long") => drop(numbers.insert("long".into(), 1)),
+            Some(flag @ ("long" | "ensemble")) => drop(numbers.insert(flag.into(), 1)),
             Some(name) => {
                 let number = words.next().and_then(|number| number.parse().ok());
                 numbers.insert(name.into(), number.expect("a number"));
@@ -213,6 +220,7 @@ fn arguments() -> Arguments {
         sequences: whole("sequences", usize::MAX),
         faults: whole("faults", FAULTS_MAX),
         long,
+        ensemble: numbers.contains_key("ensemble"),
     }
 }
 
@@ -226,7 +234,8 @@ impl Run {
                 && self.operations + sent < self.arguments.operations
                 && self.played + ahead.len() < self.arguments.sequences
             {
-                let sequence = generator::sequence(next, self.arguments.steps);
+                let sequence =
+                    generator::sequence(next, self.arguments.steps, self.arguments.ensemble);
                 next = next.wrapping_add(1);
                 sent += sequence.operations();
                 self.pair.send(&sequence);
@@ -247,7 +256,7 @@ impl Run {
                 next = next.wrapping_sub(ahead.len() as u64);
                 ahead.clear();
                 sent = 0;
-                self.pair = Pair::start(&self.arguments.programs);
+                self.pair = Pair::start(&self.arguments);
             }
         }
     }
@@ -281,7 +290,7 @@ impl Run {
             println!("  (like one before)");
             return;
         }
-        let mut pair = Pair::start(&self.arguments.programs);
+        let mut pair = Pair::start(&self.arguments);
         let mut last = None;
         let short = shrink::shrink(sequence, |tried| {
             pair.send(tried);

@@ -58,7 +58,8 @@ struct Waiting {
 }
 
 struct Player {
-    address: SocketAddr,
+    /// Of the servers; a slot is always at the same one.
+    addresses: Vec<SocketAddr>,
     teller: Teller,
     links: Vec<Option<Link>>,
     /// Sessions that have not been closed: id and password.
@@ -68,7 +69,7 @@ struct Player {
 }
 
 /// Plays all of it; `root` is where `~` lies. It fails if the server takes no connections.
-pub fn play(address: SocketAddr, sequence: &Sequence, root: &str) -> io::Result<Transcript> {
+pub fn play(addresses: &[SocketAddr], sequence: &Sequence, root: &str) -> io::Result<Transcript> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut teller = Teller {
         now_ms: since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0)),
@@ -76,7 +77,7 @@ pub fn play(address: SocketAddr, sequence: &Sequence, root: &str) -> io::Result<
     };
     root.clone_into(&mut teller.known.root);
     let mut player = Player {
-        address,
+        addresses: addresses.to_vec(),
         teller,
         links: Vec::new(),
         alive: Vec::new(),
@@ -201,8 +202,11 @@ impl Player {
         let ends = |request: &Request| request.operation == op::CLOSE_SESSION;
         if requests.iter().any(ends) {
             while self.read(link).is_some() {}
-            let id = self.teller.known.sessions[slot].0;
-            self.alive.retain(|session| session.0 != id);
+            // A connection that had ended already has not ended its session.
+            if link.waiting.is_empty() {
+                let id = self.teller.known.sessions[slot].0;
+                self.alive.retain(|session| session.0 != id);
+            }
         }
         self.unanswered(link);
     }
@@ -227,8 +231,8 @@ impl Player {
         link.closed = true;
     }
 
-    fn open(&mut self, name: String) -> io::Result<Link> {
-        let stream = TcpStream::connect(self.address)?;
+    fn open(&mut self, slot: usize, name: String) -> io::Result<Link> {
+        let stream = TcpStream::connect(self.addresses[slot % self.addresses.len()])?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
         self.channels.push(Channel {
@@ -250,7 +254,7 @@ impl Player {
     fn connect(&mut self, slot: usize, hello: &[Item]) -> io::Result<()> {
         let old = self.take(slot);
         self.teller.known.seen = old.as_ref().map_or(0, |old| old.seen);
-        let mut link = self.open(slot.to_string())?;
+        let mut link = self.open(slot, slot.to_string())?;
         link.seen = self.teller.known.seen;
         let bytes = frame(hello, &self.teller.known);
         self.write(&mut link, &bytes);
@@ -304,7 +308,7 @@ impl Player {
     }
 
     fn stranger(&mut self, items: &[Item], finish: bool) -> io::Result<()> {
-        let mut link = self.open("-".into())?;
+        let mut link = self.open(0, "-".into())?;
         let bytes = encode(items, &self.teller.known);
         self.write(&mut link, &bytes);
         if finish {

@@ -18,7 +18,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 pub const MAXBUFFER_BYTES: usize = 32 << 10;
 
 /// What both are told in zoo.cfg. Nothing expires or is reaped that no sequence waits for.
-const FILE: &str = "tickTime=100\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
+const FILE: &str = "clientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
     maxSessionTimeout=900000\nadmin.enableServer=false\n4lw.commands.whitelist=*\n";
 
 /// What both are told as properties.
@@ -28,7 +28,7 @@ const PROPERTIES: [&str; 11] = [
     "zookeeper.forceSync=no",
     "zookeeper.snapCount=1000000",
     "zookeeper.preAllocSize=1024",
-    "zookeeper.znode.container.checkIntervalMs=86400000",
+    "znode.container.checkIntervalMs=86400000",
     // The password is `test`.
     "zookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
     "zookeeper.nio.sessionlessCnxnTimeout=30000",
@@ -53,10 +53,10 @@ pub struct Programs {
 }
 
 /// A running server. Dropping it ends its process and removes its folder.
-pub struct Server {
+struct Server {
     child: Child,
     folder: TempDir,
-    pub address: SocketAddr,
+    address: SocketAddr,
 }
 
 impl Drop for Server {
@@ -67,15 +67,76 @@ impl Drop for Server {
     }
 }
 
+/// The ports of one server.
+#[derive(Clone, Copy)]
+struct Ports {
+    client: u16,
+    quorum: u16,
+    election: u16,
+}
+
+/// What clients see as one: a single server, or an ensemble.
+pub struct Service {
+    servers: Vec<Server>,
+}
+
+impl Service {
+    /// Starts one of so many servers, on fresh data.
+    pub fn start(kind: Kind, programs: &Programs, servers: usize) -> Service {
+        let ports = || Ports {
+            client: free_port(),
+            quorum: free_port(),
+            election: free_port(),
+        };
+        let ports: Vec<Ports> = (0..servers).map(|_| ports()).collect();
+        let servers = (0..servers).map(|place| Server::start(kind, programs, place, &ports));
+        Service {
+            servers: servers.collect(),
+        }
+    }
+
+    /// Waits until all serve.
+    pub fn ready(self) -> Service {
+        Service {
+            servers: self.servers.into_iter().map(Server::ready).collect(),
+        }
+    }
+
+    /// Where clients connect.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(|server| server.address).collect()
+    }
+
+    /// What they have written.
+    pub fn log(&self) -> String {
+        self.servers.iter().map(Server::log).collect()
+    }
+}
+
 impl Server {
     /// Starts one on fresh data, without waiting until it serves.
-    pub fn start(kind: Kind, programs: &Programs) -> Server {
+    fn start(kind: Kind, programs: &Programs, place: usize, all: &[Ports]) -> Server {
         let folder = tempfile::tempdir().expect("a folder for the server");
-        let port = free_port();
+        let port = all[place].client;
         let data = folder.path().join("data");
         std::fs::create_dir(&data).expect("the folder is the test's");
         let config = folder.path().join("zoo.cfg");
-        let text = format!("{FILE}clientPort={port}\ndataDir={}\n", data.display());
+        let mut text = format!("{FILE}clientPort={port}\ndataDir={}\n", data.display());
+        if all.len() > 1 {
+            let id = (place + 1).to_string();
+            std::fs::write(data.join("myid"), id).expect("the folder is the test's");
+            text += "initLimit=10\nsyncLimit=5\n";
+            for (place, ports) in all.iter().enumerate() {
+                let (id, quorum, election) = (place + 1, ports.quorum, ports.election);
+                text += &format!("server.{id}=127.0.0.1:{quorum}:{election}\n");
+            }
+        }
+        // An election would change the zxids: servers of an ensemble are patient.
+        text += if all.len() > 1 {
+            "tickTime=4000\n"
+        } else {
+            "tickTime=100\n"
+        };
         std::fs::write(&config, text).expect("the folder is the test's");
         let log = File::create(folder.path().join("log")).expect("the folder is the test's");
         let child = command(kind, programs, &config)
@@ -92,7 +153,7 @@ impl Server {
     }
 
     /// Waits until it serves.
-    pub fn ready(mut self) -> Server {
+    fn ready(mut self) -> Server {
         let start = Instant::now();
         while !self.serves() {
             let ended = self.child.try_wait().ok().flatten();
@@ -105,7 +166,7 @@ impl Server {
     }
 
     /// Whether it says that it serves.
-    pub fn serves(&self) -> bool {
+    fn serves(&self) -> bool {
         let ask = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(self.address)?;
             stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
@@ -118,7 +179,7 @@ impl Server {
     }
 
     /// What it has written.
-    pub fn log(&self) -> String {
+    fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
