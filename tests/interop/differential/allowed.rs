@@ -138,3 +138,48 @@ fn fits(pattern: &str, text: &str, words: &mut Words) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Allowed, Words, fits};
+
+    #[test]
+    fn a_word_is_the_same_wherever_it_stands() {
+        let check = |pattern: &str, text: &str, other: &str, text_of_other: &str| {
+            let mut words = Words::new();
+            fits(pattern, text, &mut words) && fits(other, text_of_other, &mut words)
+        };
+        assert!(check(
+            "event -1 <e>",
+            "event -1 x",
+            "event zxid+* <e>",
+            "event zxid+7 x"
+        ));
+        assert!(!check(
+            "event -1 <e>",
+            "event -1 x",
+            "event zxid+* <e>",
+            "event zxid+7 y"
+        ));
+        assert!(check("<a>b<a>", "xbx", "<a>*", "xyz"));
+        assert!(!check("<a>b<a>", "xby", "*", ""));
+    }
+
+    #[test]
+    fn a_pattern_takes_the_whole_text() {
+        let check = |pattern: &str, text: &str| fits(pattern, text, &mut Words::new());
+        assert!(check("a*c", "abc"));
+        assert!(!check("a*c", "abcd"));
+        assert!(!check("abc", "ab"));
+        assert!(check("*", ""));
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own() {
+        let mut names: Vec<String> = Allowed::read().rules.into_iter().map(|r| r.name).collect();
+        names.sort();
+        let before = names.len();
+        names.dedup();
+        assert_eq!(names.len(), before);
+    }
+}

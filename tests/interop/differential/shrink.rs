@@ -70,3 +70,38 @@ fn thin_out(
         piece /= 2;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shrink;
+    use crate::generator::sequence;
+    use crate::steps::{Sequence, Step};
+
+    /// Whether a request of this number is among the steps.
+    fn has(sequence: &Sequence, operation: i32) -> bool {
+        sequence.steps.iter().any(|step| match step {
+            Step::Send { requests, .. } => requests.iter().any(|r| r.operation == operation),
+            _ => false,
+        })
+    }
+
+    #[test]
+    fn only_what_fails_is_left() {
+        let whole = sequence(7, 100, false);
+        let last = whole.steps.iter().rev().find_map(|step| match step {
+            Step::Send { requests, .. } => requests.last().map(|request| request.operation),
+            _ => None,
+        });
+        let wanted = last.unwrap();
+        let short = shrink(&whole, |tried| has(tried, wanted));
+        assert_eq!((short.steps.len(), short.operations()), (1, 1), "{short}");
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_sequence_again() {
+        for seed in 0..50 {
+            let (one, other) = (sequence(seed, 100, false), sequence(seed, 100, false));
+            assert_eq!(one.steps, other.steps);
+        }
+    }
+}

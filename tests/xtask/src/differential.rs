@@ -1,5 +1,7 @@
 //! The same random sequences for Apache ZooKeeper and for our server (`tests/interop/differential`).
 
+use std::time::Duration;
+
 use super::fleet::build;
 use super::process::{Run, target};
 use super::report::Outcome;
@@ -10,7 +12,13 @@ use super::tools;
 /// Where a newer Apache ZooKeeper lies than Debian's.
 const CLASSPATH: &str = "ZOOKEEPER_CLASSPATH";
 
-/// `arguments` go to the program.
+/// Five million requests take their time.
+const TIME_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Requests to three servers of ours, in a run of everything.
+const ENSEMBLE_OPERATIONS: &str = "20000";
+
+/// `arguments` go to the program; without any, both of its forms run as they do in CI.
 pub(crate) fn differential(arguments: &[String]) -> Outcome {
     let named = std::env::var(CLASSPATH).ok();
     let needed: &[tools::Tool] = match named {
@@ -21,13 +29,18 @@ pub(crate) fn differential(arguments: &[String]) -> Outcome {
         return missing;
     }
     let classpath = named.unwrap_or_else(|| REFERENCE_CLASSPATH.to_owned());
-    server::build()
-        .and_then(|| build("differential"))
-        .and_then(|| {
-            Run::new(target().join("debug/examples/differential"))
-                .args(&[server::binary()])
-                .args(&[classpath.as_str()])
-                .args(arguments)
-                .run_tests(tally::of_plain)
-        })
+    let run = |arguments: &[String]| {
+        Run::new(target().join("debug/examples/differential"))
+            .args(&[server::binary()])
+            .args(&[classpath.as_str()])
+            .args(arguments)
+            .time_max(TIME_MAX)
+            .run_tests(tally::of_plain)
+    };
+    let ensemble = ["--ensemble", "--operations", ENSEMBLE_OPERATIONS].map(str::to_owned);
+    let built = server::build().and_then(|| build("differential"));
+    match arguments {
+        [] => built.and_then(|| run(&[])).and_then(|| run(&ensemble)),
+        _ => built.and_then(|| run(arguments)),
+    }
 }

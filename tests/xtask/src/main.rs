@@ -50,7 +50,7 @@ usage: cargo xtask <task>
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           the client's TLS against Apache ZooKeeper's
   differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
-                --long, --seed N, --steps N, --sequences N, --operations N
+                --long, --ensemble, --seed N, --steps N, --sequences N, --operations N
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
