@@ -6,6 +6,7 @@ on_one_and_three!(
     a_good_auth_is_answered_with_zxid_zero,
     a_failed_auth_is_answered_and_the_connection_ends,
     requests_behind_a_failed_auth_are_not_carried_out,
+    a_null_auth_is_answered_and_proves_nothing,
     a_malformed_auth_ends_the_connection,
     identities_add_up_and_who_am_i_tells_the_users,
     auth_counts_for_requests_behind_it_only,
@@ -97,6 +98,21 @@ fn requests_behind_a_failed_auth_are_not_carried_out(ensemble: &Ensemble) {
     client.reattach(ensemble.address(1)).close();
     witness.sync();
     assert_eq!(witness.children(&room), [""; 0]);
+}
+
+fn a_null_auth_is_answered_and_proves_nothing(ensemble: &Ensemble) {
+    let no_scheme = Body::new().int(0).int(-1).buffer(Some(b"alice:secret"));
+    let no_proof = Body::new().int(0).text("digest").buffer(None);
+    for body in [no_scheme, no_proof] {
+        let mut client = ensemble.client(1);
+        client.send_as(-4, op::AUTH, &body);
+        assert_eq!(client.reply().error(), code::AUTH_FAILED);
+        assert!(client.is_closed());
+    }
+    // Whoever says it is an address proves nothing either way.
+    let mut client = ensemble.client(1);
+    client.send_as(-4, op::AUTH, &Body::new().int(0).text("ip").buffer(None));
+    client.reply().ok();
 }
 
 fn a_malformed_auth_ends_the_connection(ensemble: &Ensemble) {

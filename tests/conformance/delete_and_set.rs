@@ -1,6 +1,6 @@
 //! delete, setData and setACL: their checks in order, and what they leave behind.
 
-use crate::support::{Ensemble, OPEN_LIST, code, mode, on_one_and_three, op, request};
+use crate::support::{Body, Ensemble, OPEN_LIST, code, mode, on_one_and_three, op, request};
 
 on_one_and_three!(
     delete_finds_the_first_reason_against_it,
@@ -10,6 +10,7 @@ on_one_and_three!(
     set_acl_finds_the_first_reason_against_it,
     a_failed_write_changes_nothing,
     delete_with_the_right_version_deletes,
+    a_null_path_is_no_path,
     a_lone_check_is_no_operation,
 );
 
@@ -160,6 +161,17 @@ fn delete_with_the_right_version_deletes(ensemble: &Ensemble) {
         client.error(op::DELETE, &request::versioned(&path, 2)),
         code::NO_NODE
     );
+}
+
+fn a_null_path_is_no_path(ensemble: &Ensemble) {
+    let mut client = ensemble.client(0);
+    let null = || Body::new().int(-1);
+    let set_data = null().buffer(None).int(-1);
+    assert_eq!(client.error(op::SET_DATA, &set_data), code::BAD_ARGUMENTS);
+    let set_acl = null().acl(OPEN_LIST).int(-1);
+    assert_eq!(client.error(op::SET_ACL, &set_acl), code::BAD_ARGUMENTS);
+    // Where Apache ZooKeeper looks into the path before it checks it.
+    assert_eq!(client.error(op::DELETE, &null().int(-1)), code::MARSHALLING);
 }
 
 fn a_lone_check_is_no_operation(ensemble: &Ensemble) {

@@ -471,7 +471,7 @@ impl Client {
     /// Shows a credential, now and on every connection to come: `("digest", b"user:password")`.
     /// A refusal ends the client: AuthFailed.
     pub async fn add_auth(&self, scheme: &str, auth: &[u8]) -> Result<(), Error> {
-        let scheme = scheme.into();
+        let (scheme, auth) = (scheme.into(), Some(auth));
         self.call(Request::Auth { scheme, auth }).await.map(drop)
     }
 

@@ -223,6 +223,7 @@ impl Session {
             return Err((completion, error.of(request.op(), &path)));
         }
         if let Request::Auth { scheme, auth } = request {
+            let auth = auth.unwrap_or_default();
             return self.authenticate(&scheme, auth, completion).map(|()| None);
         }
         let op = request.op();
@@ -339,7 +340,7 @@ impl Session {
         let credential = &self.credentials[at];
         let request = Request::Auth {
             scheme: credential.scheme.as_str().into(),
-            auth: &credential.auth,
+            auth: Some(&credential.auth),
         };
         request.frame(Xid::AUTH, &mut self.out);
         self.auth_sent.push_back(at);

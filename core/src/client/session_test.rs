@@ -302,7 +302,7 @@ fn credential_that_no_server_would_take_is_refused() {
     let large = vec![b'x'; 1_000];
     let auth = Request::Auth {
         scheme: "digest".into(),
-        auth: &large,
+        auth: Some(&large),
     };
     let refused = session.submit(auth, Root::Chroot, Limit::Refuse, None, nobody());
     assert_eq!(refused.err().unwrap().1.code(), Code::BadArguments);

@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
-    /// A length or count: `None` for -1; other negative numbers are malformed.
+    /// A length: `None` for -1; other negative numbers are malformed.
     fn length(&mut self) -> Result<Option<usize>, Malformed> {
         match self.i32()? {
             -1 => Ok(None),
@@ -114,15 +114,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A vector of elements that take at least `bytes_min` bytes each, so that a count which the
-    /// remaining bytes cannot hold is refused before anything is allocated. Null reads as empty.
+    /// remaining bytes cannot hold is refused before anything is allocated. Null, and every other
+    /// negative count, reads as empty, as in ZooKeeper.
     pub fn vector<T>(
         &mut self,
         bytes_min: usize,
         mut element: impl FnMut(&mut Self) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
-        let Some(count) = self.length()? else {
-            return Ok(Vec::new());
-        };
+        let count = usize::try_from(self.i32()?).unwrap_or(0);
         if count.saturating_mul(bytes_min) > self.rest.len() {
             return Err(Malformed("more elements than bytes"));
         }

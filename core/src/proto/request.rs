@@ -416,7 +416,8 @@ pub enum Request<'a> {
     },
     Auth {
         scheme: Text<'a>,
-        auth: &'a [u8],
+        /// Null proves nothing, where the scheme wants a proof.
+        auth: Option<&'a [u8]>,
     },
     SetWatches(SetWatches<'a>),
     Sasl {
@@ -542,7 +543,7 @@ impl<'a> Request<'a> {
             Request::Auth { scheme, auth } => {
                 w.i32(0);
                 w.text(scheme);
-                w.buffer(Some(auth));
+                w.buffer(*auth);
             }
             Request::SetWatches(watches) => watches.encode(w),
             Request::Sasl { token } => w.buffer(Some(token)),
@@ -577,17 +578,17 @@ fn decode_write<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfo
             version: r.i32()?,
         },
         OpCode::SetData => Request::SetData {
-            path: r.text()?,
+            path: path_or_none(r)?,
             data: r.buffer()?,
             version: r.i32()?,
         },
         OpCode::SetAcl => Request::SetAcl {
-            path: r.text()?,
+            path: path_or_none(r)?,
             acl: Acl::decode_list(r)?,
             version: r.i32()?,
         },
         OpCode::Check => Request::Check {
-            path: r.text()?,
+            path: path_or_none(r)?,
             version: r.i32()?,
         },
         OpCode::Multi => Request::Multi(MultiOp::decode_all(r)?),
@@ -600,6 +601,11 @@ fn decode_write<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfo
         OpCode::CloseSession => Request::CloseSession,
         _ => return Err(Malformed("not a write")),
     })
+}
+
+/// A path that is checked as such: null is none, which answers BadArguments as an empty one does.
+fn path_or_none<'a>(r: &mut Reader<'a>) -> Result<Text<'a>, Malformed> {
+    Ok(r.text_or_null()?.unwrap_or_default())
 }
 
 fn decode_read<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malformed> {
@@ -635,8 +641,9 @@ fn decode_read<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<Request<'a>, Malfor
         OpCode::Auth => {
             let _type = r.i32()?;
             Request::Auth {
-                scheme: r.text()?,
-                auth: r.buffer()?.unwrap_or_default(),
+                // No scheme is an unknown one.
+                scheme: r.text_or_null()?.unwrap_or_default(),
+                auth: r.buffer()?,
             }
         }
         OpCode::SetWatches | OpCode::SetWatches2 => Request::SetWatches(SetWatches::decode(op, r)?),
@@ -761,7 +768,7 @@ mod tests {
             },
             Request::Auth {
                 scheme: "digest".into(),
-                auth: b"a:b",
+                auth: Some(b"a:b"),
             },
             Request::SetWatches(SetWatches {
                 relative_zxid: 3,

@@ -43,7 +43,7 @@ impl Replica {
             return;
         };
         let proven = match &*scheme {
-            "digest" if self.settings.digest.enabled => Some(self.digest(auth)),
+            "digest" if self.settings.digest.enabled => auth.map(|auth| self.digest(auth)),
             // Everybody has the identity of an address already.
             "ip" => Some(Vec::new()),
             _ => None,

@@ -54,7 +54,8 @@ pub(crate) fn tls() -> Outcome {
     })
 }
 
-fn build(example: &str) -> Outcome {
+/// Builds an example of the tests.
+pub(crate) fn build(example: &str) -> Outcome {
     // The whole workspace's features, as the server is built.
     cargo(&["build", "--workspace", "--example", example]).run_check()
 }

@@ -9,6 +9,7 @@
 
 mod c;
 mod data;
+mod differential;
 mod files;
 mod fleet;
 mod foreign;
@@ -50,6 +51,8 @@ usage: cargo xtask <task>
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           the client's TLS against Apache ZooKeeper's
   zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
+  differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
+                --long, --ensemble, --seed N, --steps N, --sequences N, --operations N
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -108,7 +111,7 @@ fn main() -> ExitCode {
 }
 
 /// What `test` runs, in this order.
-const EVERYTHING: [&str; 20] = [
+const EVERYTHING: [&str; 21] = [
     "fmt",
     "lint",
     "rust",
@@ -124,6 +127,7 @@ const EVERYTHING: [&str; 20] = [
     "fleet",
     "tls",
     "zookeeper-data",
+    "differential",
     "kazoo",
     "python",
     "kazoo-facade",
@@ -168,6 +172,9 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         }
         "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
         "zookeeper-data" => report.step("Apache ZooKeeper's data, in and out", data::moved),
+        "differential" => report.step("the same requests as Apache ZooKeeper", || {
+            differential::differential(&arguments.rest)
+        }),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),

@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::report::Outcome;
 use super::tally::Tally;
 
-/// The longest that one command may take.
+/// The longest that one command may take, unless it says otherwise.
 const COMMAND_TIME_MAX: Duration = Duration::from_secs(25 * 60);
 
 /// A command of a step.
 pub(crate) struct Run {
     command: Command,
+    time_max: Duration,
 }
 
 /// Cargo, in the repository's root.
@@ -46,7 +47,10 @@ impl Run {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.current_dir(root());
-        Self { command }
+        Self {
+            command,
+            time_max: COMMAND_TIME_MAX,
+        }
     }
 
     pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: &[S]) -> Self {
@@ -56,6 +60,12 @@ impl Run {
 
     pub(crate) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(key, value);
+        self
+    }
+
+    /// For what takes longer than anything in CI may.
+    pub(crate) fn time_max(mut self, time_max: Duration) -> Self {
+        self.time_max = time_max;
         self
     }
 
@@ -125,7 +135,8 @@ impl Run {
         let stdout = child.stdout.take().expect("stdout is piped");
         let pid = child.id();
         let (done, is_done) = channel();
-        let guard = std::thread::spawn(move || kill_when_late(pid, &is_done));
+        let time_max = self.time_max;
+        let guard = std::thread::spawn(move || kill_when_late(pid, time_max, &is_done));
         for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
             each(String::from_utf8_lossy(&line).trim_end());
         }
@@ -137,9 +148,9 @@ impl Run {
     }
 }
 
-fn kill_when_late(pid: u32, is_done: &Receiver<()>) {
-    if is_done.recv_timeout(COMMAND_TIME_MAX) == Err(RecvTimeoutError::Timeout) {
-        println!("FAILED: no end after {} s", COMMAND_TIME_MAX.as_secs());
+fn kill_when_late(pid: u32, time_max: Duration, is_done: &Receiver<()>) {
+    if is_done.recv_timeout(time_max) == Err(RecvTimeoutError::Timeout) {
+        println!("FAILED: no end after {} s", time_max.as_secs());
         // It may have ended just now, which is as well.
         let _ = Command::new("kill")
             .args(["-KILL", &pid.to_string()])

@@ -1,0 +1,215 @@
+//! The two servers: Apache ZooKeeper and ours, with equal settings, fresh in a folder of their own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A JVM on a busy machine takes its time.
+const READY_TIME_MAX: Duration = Duration::from_secs(60);
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// `jute.maxbuffer` of both: small, so that its edge is cheap to reach.
+pub const MAXBUFFER_BYTES: usize = 32 << 10;
+
+/// What both are told in zoo.cfg. Nothing expires or is reaped that no sequence waits for.
+const FILE: &str = "clientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
+    maxSessionTimeout=900000\nadmin.enableServer=false\n4lw.commands.whitelist=*\n";
+
+/// What both are told as properties.
+const PROPERTIES: [&str; 11] = [
+    "zookeeper.extendedTypesEnabled=true",
+    "zookeeper.enforceQuota=true",
+    "zookeeper.forceSync=no",
+    "zookeeper.snapCount=1000000",
+    "zookeeper.preAllocSize=1024",
+    "znode.container.checkIntervalMs=86400000",
+    // The password is `test`.
+    "zookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
+    "zookeeper.nio.sessionlessCnxnTimeout=30000",
+    "zookeeper.globalOutstandingLimit=100000",
+    // Without their providers the schemes are unknown.
+    "zookeeper.authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+    "zookeeper.authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
+];
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Real,
+    Ours,
+}
+
+/// How they are started.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    pub binary: PathBuf,
+    pub classpath: String,
+}
+
+/// A running server. Dropping it ends its process and removes its folder.
+struct Server {
+    child: Child,
+    folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The ports of one server.
+#[derive(Clone, Copy)]
+struct Ports {
+    client: u16,
+    quorum: u16,
+    election: u16,
+}
+
+/// What clients see as one: a single server, or an ensemble.
+pub struct Service {
+    servers: Vec<Server>,
+}
+
+impl Service {
+    /// Starts one of so many servers, on fresh data.
+    pub fn start(kind: Kind, programs: &Programs, servers: usize) -> Service {
+        let ports = || Ports {
+            client: free_port(),
+            quorum: free_port(),
+            election: free_port(),
+        };
+        let ports: Vec<Ports> = (0..servers).map(|_| ports()).collect();
+        let servers = (0..servers).map(|place| Server::start(kind, programs, place, &ports));
+        Service {
+            servers: servers.collect(),
+        }
+    }
+
+    /// Waits until all serve.
+    pub fn ready(self) -> Service {
+        Service {
+            servers: self.servers.into_iter().map(Server::ready).collect(),
+        }
+    }
+
+    /// Where clients connect.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(|server| server.address).collect()
+    }
+
+    /// What they have written.
+    pub fn log(&self) -> String {
+        self.servers.iter().map(Server::log).collect()
+    }
+}
+
+impl Server {
+    /// Starts one on fresh data, without waiting until it serves.
+    fn start(kind: Kind, programs: &Programs, place: usize, all: &[Ports]) -> Server {
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        let port = all[place].client;
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).expect("the folder is the test's");
+        let config = folder.path().join("zoo.cfg");
+        let mut text = format!("{FILE}clientPort={port}\ndataDir={}\n", data.display());
+        if all.len() > 1 {
+            let id = (place + 1).to_string();
+            std::fs::write(data.join("myid"), id).expect("the folder is the test's");
+            text += "initLimit=10\nsyncLimit=5\n";
+            for (place, ports) in all.iter().enumerate() {
+                let (id, quorum, election) = (place + 1, ports.quorum, ports.election);
+                text += &format!("server.{id}=127.0.0.1:{quorum}:{election}\n");
+            }
+        }
+        // An election would change the zxids: servers of an ensemble are patient.
+        text += if all.len() > 1 {
+            "tickTime=4000\n"
+        } else {
+            "tickTime=100\n"
+        };
+        std::fs::write(&config, text).expect("the folder is the test's");
+        let log = File::create(folder.path().join("log")).expect("the folder is the test's");
+        let child = command(kind, programs, &config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file can be shared"))
+            .stderr(log)
+            .spawn()
+            .expect("the server's program starts");
+        Server {
+            child,
+            folder,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        }
+    }
+
+    /// Waits until it serves.
+    fn ready(mut self) -> Server {
+        let start = Instant::now();
+        while !self.serves() {
+            let ended = self.child.try_wait().ok().flatten();
+            if ended.is_some() || start.elapsed() > READY_TIME_MAX {
+                panic!("the server does not serve: {ended:?}\n{}", self.log());
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        self
+    }
+
+    /// Whether it says that it serves.
+    fn serves(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
+            stream.write_all(b"srvr")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.contains("Mode: "))
+    }
+
+    /// What it has written.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+fn command(kind: Kind, programs: &Programs, config: &Path) -> Command {
+    let properties = PROPERTIES.iter().map(|property| (*property).to_owned());
+    let properties = properties
+        .chain([format!("jute.maxbuffer={MAXBUFFER_BYTES}")])
+        .map(|property| format!("-D{property}"));
+    match kind {
+        Kind::Real => {
+            let mut command = Command::new("java");
+            command
+                .args(["-Xmx768m", "-XX:+UseSerialGC", "-cp", &programs.classpath])
+                .args(properties)
+                .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
+                .arg(config);
+            command
+        }
+        Kind::Ours => {
+            let mut command = Command::new(&programs.binary);
+            command.arg("server").arg("--config").arg(config);
+            command.args(properties).env("ZOOWARDEN_LOG", "warn");
+            command
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.expect("loopback has a free port").port()
+}

@@ -1,0 +1,46 @@
+//! The same random sequences for Apache ZooKeeper and for our server (`tests/interop/differential`).
+
+use std::time::Duration;
+
+use super::fleet::build;
+use super::process::{Run, target};
+use super::report::Outcome;
+use super::server::{self, REFERENCE_CLASSPATH};
+use super::tally;
+use super::tools;
+
+/// Where a newer Apache ZooKeeper lies than Debian's.
+const CLASSPATH: &str = "ZOOKEEPER_CLASSPATH";
+
+/// Five million requests take their time.
+const TIME_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Requests to three servers of ours, in a run of everything.
+const ENSEMBLE_OPERATIONS: &str = "20000";
+
+/// `arguments` go to the program; without any, both of its forms run as they do in CI.
+pub(crate) fn differential(arguments: &[String]) -> Outcome {
+    let named = std::env::var(CLASSPATH).ok();
+    let needed: &[tools::Tool] = match named {
+        Some(_) => &[tools::JAVA],
+        None => &[tools::JAVA, tools::ZOOKEEPER],
+    };
+    if let Some(missing) = tools::missing(needed) {
+        return missing;
+    }
+    let classpath = named.unwrap_or_else(|| REFERENCE_CLASSPATH.to_owned());
+    let run = |arguments: &[String]| {
+        Run::new(target().join("debug/examples/differential"))
+            .args(&[server::binary()])
+            .args(&[classpath.as_str()])
+            .args(arguments)
+            .time_max(TIME_MAX)
+            .run_tests(tally::of_plain)
+    };
+    let ensemble = ["--ensemble", "--operations", ENSEMBLE_OPERATIONS].map(str::to_owned);
+    let built = server::build().and_then(|| build("differential"));
+    match arguments {
+        [] => built.and_then(|| run(&[])).and_then(|| run(&ensemble)),
+        _ => built.and_then(|| run(arguments)),
+    }
+}
