@@ -17,5 +17,6 @@ mod observer;
 mod partition;
 mod pause;
 mod restart;
+mod security;
 mod sessions;
 mod single;
