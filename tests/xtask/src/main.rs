@@ -18,6 +18,7 @@ mod process;
 mod python;
 mod quick_start;
 mod report;
+mod sasl;
 mod server;
 mod tally;
 mod tools;
@@ -48,6 +49,7 @@ usage: cargo xtask <task>
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           the client's TLS against Apache ZooKeeper's
+  sasl          SASL: our client and zkCli.sh, against our server and Apache ZooKeeper
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -106,7 +108,7 @@ fn main() -> ExitCode {
 }
 
 /// What `test` runs, in this order.
-const EVERYTHING: [&str; 19] = [
+const EVERYTHING: [&str; 20] = [
     "fmt",
     "lint",
     "rust",
@@ -121,6 +123,7 @@ const EVERYTHING: [&str; 19] = [
     "curator",
     "fleet",
     "tls",
+    "sasl",
     "kazoo",
     "python",
     "kazoo-facade",
@@ -164,6 +167,12 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("mixed fleet with Curator", || fleet::curator(subject));
         }
         "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
+        "sasl" => {
+            report.step("SASL", || sasl::sasl(Subject::Zoowarden));
+            report.step("SASL with Apache ZooKeeper", || {
+                sasl::sasl(Subject::Reference)
+            });
+        }
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
