@@ -209,9 +209,10 @@ fn parse_auth(text: &str) -> Result<Credential, String> {
             Some((user, password)) => Ok(Credential::Sasl(SaslLogin::new(user, password))),
             None => Err("expected sasl:user:password".to_owned()),
         },
-        Some((scheme, auth)) if !scheme.is_empty() => {
-            Ok(Credential::Auth(scheme.to_owned(), auth.as_bytes().to_vec()))
-        }
+        Some((scheme, auth)) if !scheme.is_empty() => Ok(Credential::Auth(
+            scheme.to_owned(),
+            auth.as_bytes().to_vec(),
+        )),
         _ => Err("expected scheme:auth, as in digest:user:password".to_owned()),
     }
 }

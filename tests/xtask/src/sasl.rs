@@ -49,7 +49,7 @@ const SESSIONS: [Session; 3] = [
         typed: "whoami\ncreate /cli x auth::cdrwa\ngetAcl /cli\nget /cli\nquit\n",
         said: "WatchedEvent state:SyncConnected type:None path:null\n\
                WatchedEvent state:SaslAuthenticated type:None path:null\n\
-               sasl: bob\nip: 127.0.0.1\nCreated /cli\n'sasl,'bob\n: cdrwa\nx\n\
+               'sasl,'bob\n: cdrwa\nCreated /cli\nip: 127.0.0.1\nsasl: bob\nx\n\
                WatchedEvent state:Closed type:None path:null",
     },
     Session {
@@ -57,15 +57,15 @@ const SESSIONS: [Session; 3] = [
         password: Some("wrong"),
         typed: "get /cli\nquit\n",
         said: "WatchedEvent state:SyncConnected type:None path:null\n\
-               WatchedEvent state:AuthFailed type:None path:null\nNot connected",
+               WatchedEvent state:AuthFailed type:None path:null",
     },
     Session {
         who: "nobody",
         password: None,
         typed: "get /cli\ncreate /other x auth::cdrwa\nquit\n",
         said: "WatchedEvent state:SyncConnected type:None path:null\n\
-               Insufficient permission : /cli\n\
-               KeeperErrorCode = InvalidACL for /other\nAcl is not valid : /other\n\
+               Acl is not valid : /other\nInsufficient permission : /cli\n\
+               KeeperErrorCode = InvalidACL for /other\n\
                WatchedEvent state:Closed type:None path:null",
     },
 ];
@@ -113,6 +113,9 @@ fn converse(server: &Server, session: &Session) -> std::io::Result<String> {
         "Welcome to ZooKeeper!",
         "JLine support is disabled",
         "Auth scheme: User",
+        // Which of the two depends on when a refused client hears of it.
+        "Not connected",
+        "KeeperErrorCode = AuthFailed for /cli",
     ];
     let starts = [
         "Connecting to ",
@@ -128,8 +131,8 @@ fn converse(server: &Server, session: &Session) -> std::io::Result<String> {
     Ok(ordered(kept))
 }
 
-/// Events and messages are written by other threads than answers: states of the beginning first,
-/// then the rest as it came, the end last.
+/// Events and messages are written by other threads and to another stream than answers: states of
+/// the beginning first, then the rest in the order of the alphabet, the end last.
 fn ordered<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     let rank = |line: &&str| match *line {
         line if line.contains("state:SyncConnected") => 0,
@@ -139,7 +142,7 @@ fn ordered<'a>(lines: impl Iterator<Item = &'a str>) -> String {
         _ => 2,
     };
     let mut lines: Vec<&str> = lines.collect();
-    lines.sort_by_key(rank);
+    lines.sort_by_key(|line| (rank(line), *line));
     lines.join("\n")
 }
 
@@ -161,11 +164,11 @@ mod tests {
     #[test]
     fn states_stand_where_they_belong() {
         let lines = [
-            "x",
+            "y",
             "a state:Closed",
             "b state:SyncConnected",
             "c state:AuthFailed",
-            "y",
+            "x",
         ];
         let want = "b state:SyncConnected\nc state:AuthFailed\nx\ny\na state:Closed";
         assert_eq!(ordered(lines.into_iter()), want);
