@@ -18,6 +18,8 @@ mod raft;
 pub mod recipes;
 #[cfg(feature = "server")]
 mod replica;
+#[cfg(any(feature = "client", feature = "server"))]
+mod sasl;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

@@ -18,5 +18,6 @@ mod observer;
 mod partition;
 mod pause;
 mod restart;
+mod security;
 mod sessions;
 mod single;

@@ -7,6 +7,7 @@ use super::{Violation, allows, catches, holds};
 /// and in ARCHITECTURE.md.
 const LEVELS: [(&str, u8); 16] = [
     ("proto", 0),
+    ("sasl", 0),
     ("environment", 1),
     ("bridge", 1),
     ("error", 1),
@@ -24,7 +25,7 @@ const LEVELS: [(&str, u8); 16] = [
     ("testing", 7),
 ];
 
-const SILENT_ROOMS: [&str; 4] = ["proto", "session", "watch", "tree"];
+const SILENT_ROOMS: [&str; 5] = ["proto", "sasl", "session", "watch", "tree"];
 
 /// An address or a duration is a value and may be named.
 const NOISE: [(&str, &[&str]); 7] = [

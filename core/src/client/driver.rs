@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::client::hosts::Hosts;
+use crate::client::login::{self, Failure};
 use crate::client::session::{Delivery, Next};
 use crate::client::{ConnectString, Error, Shared, State, random};
 use crate::environment::Stream;
@@ -171,7 +172,7 @@ impl Driver {
         self.hosts.replace(servers, server, shuffle, &mut random)
     }
 
-    /// Connects to one server and shakes hands. `None`: the session is gone.
+    /// Connects to one server and shakes hands. `None`: the session is gone, or the client is over.
     async fn attempt(&mut self, server: &str) -> io::Result<Option<Link>> {
         let timeout_ms = u64::from(self.shared.session.lock().timeout_ms);
         let budget = Duration::from_millis(timeout_ms / self.hosts.count() as u64).max(ATTEMPT_MIN);
@@ -182,13 +183,19 @@ impl Driver {
                 return Err(io::Error::new(io::ErrorKind::Interrupted, "the client was closed"));
             }
         };
-        let (stream, input, response) = opened.map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("no answer in {} ms", budget.as_millis()),
-            )
-        })??;
-        let gone = response.timeout_ms <= 0 || response.session.0 == 0;
+        let opened = opened.unwrap_or_else(|_| {
+            let what = format!("no answer in {} ms", budget.as_millis());
+            Err(io::Error::new(io::ErrorKind::TimedOut, what).into())
+        });
+        let (stream, input, response) = match opened {
+            Ok(opened) => opened,
+            Err(Failure::Io(error)) => return Err(error),
+            Err(Failure::Refused(why)) => {
+                self.refused(server, &why);
+                return Ok(None);
+            }
+        };
+        let gone = is_gone(&response);
         let mut session = self.shared.session.lock();
         if gone {
             if session.handshake().session.0 == 0 {
@@ -212,6 +219,16 @@ impl Driver {
             last_heard: now,
             since: now,
         }))
+    }
+
+    /// The client and a server do not trust each other: it is over.
+    fn refused(&mut self, server: &str, why: &str) {
+        let why = format!("{server}: {why}");
+        self.shared.last_failure.lock().clone_from(&why);
+        let mut session = self.shared.session.lock();
+        session.not_authenticated(Code::AuthFailed, &why, &mut self.deliveries);
+        drop(session);
+        self.deliver();
     }
 
     async fn serve(&mut self, mut link: Link) -> std::ops::ControlFlow<()> {
@@ -425,7 +442,11 @@ impl Driver {
     }
 }
 
-async fn open(shared: &Shared, server: &str) -> io::Result<(Stream, BytesMut, ConnectResponse)> {
+/// Connects, shakes hands, and authenticates by SASL if the client is to.
+async fn open(
+    shared: &Shared,
+    server: &str,
+) -> Result<(Stream, BytesMut, ConnectResponse), Failure> {
     let mut stream = shared.connect(server).await?;
     let hello = shared.session.lock().handshake().frame();
     stream.writer.write_all(&hello).await?;
@@ -436,15 +457,21 @@ async fn open(shared: &Shared, server: &str) -> io::Result<(Stream, BytesMut, Co
         let frame = frames.next(&mut input).map_err(io::Error::other)?;
         if let Some(frame) = frame {
             let response = ConnectResponse::decode(&frame).map_err(io::Error::other)?;
+            if let Some(login) = shared.config.sasl.as_ref().filter(|_| !is_gone(&response)) {
+                login::authenticate(&mut stream, &mut input, login).await?;
+            }
             return Ok((stream, input, response));
         }
         if stream.reader.read_buf(&mut input).await? == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the server closed the connection before it answered",
-            ));
+            let what = "the server closed the connection before it answered";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what).into());
         }
     }
+}
+
+/// Whether the server says that it does not know the session.
+fn is_gone(response: &ConnectResponse) -> bool {
+    response.timeout_ms <= 0 || response.session.0 == 0
 }
 
 /// One step of sending; whether it was the last.

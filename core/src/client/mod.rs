@@ -25,6 +25,7 @@ mod connect_string;
 mod driver;
 mod error;
 mod hosts;
+mod login;
 mod operations;
 mod session;
 #[cfg(test)]
@@ -49,10 +50,12 @@ pub use crate::proto::{
     Acl, AddWatchMode, Code, EventKind, Id, MultiOutcome as Outcome, PASSWORD_BYTES, Request,
     SessionId, Stat, Zxid, perms,
 };
+pub use crate::sasl::Password;
 pub use answer::{Answer, ReadAnswer};
 pub use config::{ClientConfig, OnExpiry, State, StateSink};
 pub use connect_string::{ConnectString, ConnectStringError, DEFAULT_PORT};
 pub use error::Error;
+pub use login::SaslLogin;
 pub use operations::{CreateMode, CreateOptions, Created, Read, ReadOptions, Version};
 pub use session::{UNSENT_BYTES_MAX, WAITING_MAX};
 pub use tls::{TlsConfig, TlsError, TlsIdentity, TlsOptions, TlsVerify};
@@ -241,7 +244,10 @@ impl Client {
         match state {
             State::Connected | State::ConnectedReadOnly => Ok(()),
             State::Expired => Err(Error::new(Code::SessionExpired)),
-            State::AuthFailed => Err(Error::new(Code::AuthFailed)),
+            State::AuthFailed => {
+                let why = self.shared().last_failure.lock().clone();
+                Err(Error::new(Code::AuthFailed).because(why))
+            }
             State::Connecting | State::Suspended | State::Closed => Err(Error::new(Code::Closing)),
         }
     }

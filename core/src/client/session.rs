@@ -480,6 +480,13 @@ impl Session {
         if zxid.0 > 0 {
             self.last_zxid = self.last_zxid.max(zxid);
         }
+        if err == Code::SessionClosedRequireSaslAuth.number() {
+            // Whatever was asked: nothing is done on this connection, nor on any other.
+            let why = "the server does nothing for clients that have not authenticated by one of \
+                       its schemes (enforce.auth.schemes, sessionRequireClientSASLAuth)";
+            self.not_authenticated(Code::SessionClosedRequireSaslAuth, why, deliveries);
+            return Ok(Next::End);
+        }
         match xid {
             Xid::NOTIFICATION => {
                 let event = Notification::decode(zxid, &mut r)?;
@@ -520,14 +527,24 @@ impl Session {
             );
             return Ok(Next::GoOn);
         }
-        self.enter(State::AuthFailed, deliveries);
         let detail = format!(
             "the server refused the credential of scheme {}",
             self.credentials[at].scheme
         );
-        self.fail_all(Code::AuthFailed, Some(&detail), deliveries);
-        self.watches.clear();
+        self.not_authenticated(Code::AuthFailed, &detail, deliveries);
         Ok(Next::End)
+    }
+
+    /// Nothing is done for this client: everything fails with `code`, for `why`.
+    pub(crate) fn not_authenticated(
+        &mut self,
+        code: Code,
+        why: &str,
+        deliveries: &mut Vec<Delivery>,
+    ) {
+        self.enter(State::AuthFailed, deliveries);
+        self.fail_all(code, Some(why), deliveries);
+        self.watches.clear();
     }
 
     fn answered(

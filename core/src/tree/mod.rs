@@ -2,8 +2,9 @@
 //! lanes and the last zxid.
 //!
 //! What lives here: the log's drafts and batches (`proposal`), their execution (`apply`, `write`,
-//! `multi`), reads, ACLs, quotas, the reaper's candidates, the image of a whole tree as bytes, and its
-//! rebuilding from what ZooKeeper stored (`stored`).
+//! `multi`), reads, ACLs and what each operation needs of them (`authorization`), quotas, the
+//! reaper's candidates, the image of a whole tree as bytes, and its rebuilding from what ZooKeeper
+//! stored (`stored`).
 //! What does not: who watches (`apply` says what happened, never who listens), where bytes are
 //! kept, when a proposal is committed.
 //!
@@ -13,6 +14,7 @@
 
 pub mod acl;
 mod apply;
+mod authorization;
 mod children;
 pub mod image;
 mod multi;

@@ -20,6 +20,7 @@ mod process;
 mod python;
 mod quick_start;
 mod report;
+mod sasl;
 mod server;
 mod tally;
 mod tools;
@@ -53,6 +54,7 @@ usage: cargo xtask <task>
   zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
   differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
                 --long, --ensemble, --seed N, --steps N, --sequences N, --operations N
+  sasl          SASL: our client and zkCli.sh, against our server and Apache ZooKeeper
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -111,7 +113,7 @@ fn main() -> ExitCode {
 }
 
 /// What `test` runs, in this order.
-const EVERYTHING: [&str; 21] = [
+const EVERYTHING: [&str; 22] = [
     "fmt",
     "lint",
     "rust",
@@ -128,6 +130,7 @@ const EVERYTHING: [&str; 21] = [
     "tls",
     "zookeeper-data",
     "differential",
+    "sasl",
     "kazoo",
     "python",
     "kazoo-facade",
@@ -175,6 +178,12 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "differential" => report.step("the same requests as Apache ZooKeeper", || {
             differential::differential(&arguments.rest)
         }),
+        "sasl" => {
+            report.step("SASL", || sasl::sasl(Subject::Zoowarden));
+            report.step("SASL with Apache ZooKeeper", || {
+                sasl::sasl(Subject::Reference)
+            });
+        }
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
