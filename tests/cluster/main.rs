@@ -17,5 +17,7 @@ mod observer;
 mod partition;
 mod pause;
 mod restart;
+mod secure_clients;
+mod secure_servers;
 mod sessions;
 mod single;

@@ -3,6 +3,7 @@
 mod files;
 mod rules;
 mod spelling;
+mod tls;
 mod values;
 
 use super::{Config, ConfigError, Loaded, Overrides, Sources, SystemProperties, TextFile, resolve};
