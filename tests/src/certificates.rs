@@ -14,9 +14,7 @@ use tokio_rustls::rustls::client::danger::{
 };
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use zoowarden::client::{TlsConfig, TlsOptions};
 
 /// Somebody whose certificates are trusted, and a folder for what it hands out.
@@ -84,7 +82,9 @@ impl Authority {
                 Err(_) => SanType::DnsName(host.as_str().try_into().expect("names are ASCII")),
             });
         }
-        params.distinguished_name.push(DnType::CommonName, &*subject.name);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, &*subject.name);
         params.not_before = date_time_ymd(2020, 1, 1);
         let last_year = if subject.expired { 2021 } else { 2999 };
         params.not_after = date_time_ymd(last_year, 1, 1);

@@ -189,8 +189,7 @@ fn pem_identity(text: &[u8], password: Option<&str>) -> Result<Identity, String>
     let chain = pem_certificates(text)?;
     let key = match encrypted_block(text)? {
         Some(der) => decrypt(&der, password)?,
-        None => PrivateKeyDer::from_pem_slice(text)
-            .map_err(|error| format!("it holds no private key that can be read: {error}"))?,
+        None => PrivateKeyDer::from_pem_slice(text).map_err(|error| no_key(&error))?,
     };
     Ok(Identity { chain, key })
 }
@@ -218,4 +217,11 @@ fn decrypt(der: &[u8], password: Option<&str>) -> Result<PrivateKeyDer<'static>,
         format!("its key cannot be decrypted, the password may be another one: {error}")
     })?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
+}
+
+fn no_key(error: &rustls::pki_types::pem::Error) -> String {
+    match error {
+        rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key".to_owned(),
+        other => format!("its private key cannot be read: {other}"),
+    }
 }
