@@ -29,6 +29,8 @@ pub mod storage;
 #[cfg(feature = "server")]
 pub mod testing;
 #[cfg(feature = "server")]
+mod tls;
+#[cfg(feature = "server")]
 pub mod tree;
 #[cfg(feature = "server")]
 mod watch;

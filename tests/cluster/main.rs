@@ -19,5 +19,7 @@ mod partition;
 mod pause;
 mod restart;
 mod security;
+mod secure_clients;
+mod secure_servers;
 mod sessions;
 mod single;

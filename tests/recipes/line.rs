@@ -116,6 +116,7 @@ impl Net for Line {
                     shared: Arc::clone(&self.shared),
                 }),
                 peer: inner.peer,
+                certificate: inner.certificate,
             })
         })
     }

@@ -204,6 +204,18 @@ impl Ensemble {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.places[&id].client_port))
     }
 
+    /// Where the other servers connect.
+    pub fn peer_address(&self, id: u8) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.places[&id].peer_port))
+    }
+
+    /// Adds a line to the zoo.cfg of one server, for its next start; a later one of a key wins.
+    pub fn set(&self, id: u8, line: &str) {
+        let path = self.folder(id).join("zoo.cfg");
+        let text = std::fs::read_to_string(&path).expect("the file was written here");
+        std::fs::write(path, format!("{text}{line}\n")).expect("the folder is the test's");
+    }
+
     /// A server's own folder: zoo.cfg, `data`, `stdout` and `log`.
     pub fn folder(&self, id: u8) -> &Path {
         &self.places[&id].folder

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod certificates;
 pub mod client;
 pub mod ensemble;
 pub mod load;

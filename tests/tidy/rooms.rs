@@ -11,6 +11,7 @@ const LEVELS: [(&str, u8); 16] = [
     ("environment", 1),
     ("bridge", 1),
     ("error", 1),
+    ("tls", 1),
     ("session", 1),
     ("watch", 1),
     ("tree", 2),

@@ -199,6 +199,7 @@ impl TlsConfig {
             reader: Box::new(reader),
             writer: Box::new(writer),
             peer,
+            certificate: None,
         })
     }
 }

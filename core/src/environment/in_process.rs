@@ -39,6 +39,7 @@ pub fn connection() -> (Stream, Stream) {
         reader: Box::new(PipeReader(Arc::clone(from))),
         writer: Box::new(PipeWriter(Arc::clone(to))),
         peer: PEER,
+        certificate: None,
     };
     (end(&here, &there), end(&there, &here))
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
+use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,9 @@ pub struct Stream {
     pub writer: Box<dyn AsyncWrite + Send + Sync + Unpin>,
     /// The other side's address.
     pub peer: SocketAddr,
+    /// The certificate, DER, that the other side has proved to hold and has to fit; `None` where
+    /// it need not have one.
+    pub certificate: Option<Bytes>,
 }
 
 /// Opens connections and waits for them.
@@ -98,6 +102,7 @@ fn split(stream: TcpStream, peer: SocketAddr) -> io::Result<Stream> {
         reader: Box::new(reader),
         writer: Box::new(writer),
         peer,
+        certificate: None,
     })
 }
 

@@ -156,7 +156,9 @@ impl PeerReader {
 impl PeerWriter {
     /// Writes bytes that are frames already.
     pub(crate) async fn send(&mut self, frames: &[u8]) -> io::Result<()> {
-        self.writer.write_all(frames).await
+        self.writer.write_all(frames).await?;
+        // TLS holds back what it has not been told to send.
+        self.writer.flush().await
     }
 }
 

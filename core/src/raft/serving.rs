@@ -13,6 +13,7 @@ use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, inv
 use crate::raft::types::{Vote, entry_id, get_vote, put_vote, snapshot_meta};
 use crate::raft::{Consensus, lanes, rpc};
 use crate::storage::EntryId;
+use crate::tls::is_for_host;
 
 /// A peer must say who it is within this.
 const HELLO: Duration = Duration::from_secs(5);
@@ -50,7 +51,9 @@ impl Consensus {
         });
     }
 
-    fn check(&self, hello: Hello) -> io::Result<()> {
+    /// Whether a peer may be whom it says, by this server's configuration and, where servers show
+    /// certificates, by its own.
+    fn check(&self, hello: Hello, certificate: Option<&[u8]>) -> io::Result<()> {
         if hello.to != self.me {
             return Err(io::Error::other(format!(
                 "server {} looks for server {}, but this is {}: check its server.N lines",
@@ -63,13 +66,23 @@ impl Consensus {
                 self.me
             )));
         }
-        if self.members.address(hello.from).is_none() {
+        let Some(address) = self.members.address(hello.from) else {
             return Err(io::Error::other(format!(
                 "server {} is not in this server's configuration",
                 hello.from
             )));
+        };
+        let host = address
+            .rsplit_once(':')
+            .map_or(&**address, |(host, _)| host);
+        match certificate {
+            Some(shown) if !is_for_host(shown, host) => Err(io::Error::other(format!(
+                "it says that it is server {}, but its certificate is not for {host}: refused. \
+                 Give that server a certificate with {host} among its subject alternative names",
+                hello.from
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -89,9 +102,10 @@ async fn serve(consensus: Arc<Consensus>, stream: Stream) {
 }
 
 async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> {
+    let certificate = stream.certificate.clone();
     let (mut reader, mut writer) = peer::frames(stream);
     let hello = tokio::time::timeout(HELLO, reader.hello()).await??;
-    consensus.check(hello)?;
+    consensus.check(hello, certificate.as_deref())?;
     match hello.purpose {
         Purpose::Raft => loop {
             let request = reader.next().await?;

@@ -297,6 +297,14 @@ impl Connection {
         self.state.lock()
     }
 
+    /// Adds what the client has proved to be before its handshake.
+    pub fn add_identities(&self, proven: Vec<Id>) {
+        let mut state = self.lock();
+        if !proven.is_empty() {
+            state.identities = state.identities.iter().cloned().chain(proven).collect();
+        }
+    }
+
     /// Remembers what the answer to the handshake must look like.
     pub fn begin_handshake(&self, handshake: Handshake) {
         self.lock().handshake = Some(handshake);

@@ -15,10 +15,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::environment::Stream;
-use crate::proto::{ConnectRequest, Frames, PASSWORD_BYTES, SessionId};
+use crate::proto::{ConnectRequest, Frames, Id, PASSWORD_BYTES, SessionId};
 use crate::replica::{Connection, Effects, Ending, Handshake};
+use crate::server::config::Transport;
 use crate::server::four_letter::Word;
 use crate::server::limits::{OUTSTANDING_PER_CONNECTION_MAX, Place};
+use crate::server::secure::{self, ClientTls};
 use crate::server::{Shared, status};
 use crate::tree::Draft;
 
@@ -40,31 +42,49 @@ enum Opening {
 }
 
 /// Serves one client until it is gone.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: Stream,
+    transport: Transport,
+    _place: Place,
+) {
     let peer = stream.peer;
-    let mut socket = Socket {
-        reader: stream.reader,
-        writer: stream.writer,
-        input: BytesMut::new(),
-        frames: Frames::new(shared.limits.frame_bytes_max),
+    let opening = async {
+        let tls = shared.client_tls.as_ref();
+        let stream = ClientTls::accept(tls, transport, stream).await?;
+        let identities = ClientTls::identities(tls, &stream)?;
+        let mut socket = Socket {
+            reader: stream.reader,
+            writer: stream.writer,
+            input: BytesMut::new(),
+            frames: Frames::new(shared.limits.frame_bytes_max),
+        };
+        let opening = open(&shared, &mut socket, peer, identities).await?;
+        Ok::<_, Refusal>((opening, socket))
     };
-    let opening = open(&shared, &mut socket, peer);
-    let connection = match tokio::time::timeout(shared.limits.handshake, opening).await {
-        Ok(Ok(Opening::Connected(connection))) => connection,
-        Ok(Ok(Opening::Answered)) => return,
-        Ok(Err(refusal)) => {
-            tracing::info!(%peer, %refusal, "client not served");
-            return;
-        }
-        Err(_) => {
-            notice(
-                &shared,
-                peer,
-                "no handshake within nio.sessionlessCnxnTimeout",
-            );
-            return;
-        }
-    };
+    // Boxed, so that what a handshake needs is given back before the conversation.
+    let opening = Box::pin(opening);
+    let (connection, mut socket) =
+        match tokio::time::timeout(shared.limits.handshake, opening).await {
+            Ok(Ok((Opening::Connected(connection), socket))) => (connection, socket),
+            Ok(Ok((Opening::Answered, _))) => return,
+            Ok(Err(Refusal::Tls(refusal))) => {
+                notice(&shared, peer, &refusal.to_string());
+                return;
+            }
+            Ok(Err(refusal)) => {
+                tracing::info!(%peer, %refusal, "client not served");
+                return;
+            }
+            Err(_) => {
+                notice(
+                    &shared,
+                    peer,
+                    "no handshake within nio.sessionlessCnxnTimeout",
+                );
+                return;
+            }
+        };
     let ended = converse(&shared, &connection, &mut socket).await;
     shared.replica.disconnect(&connection);
     let session = connection.session();
@@ -130,6 +150,8 @@ impl Socket {
 enum Refusal {
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error(transparent)]
+    Tls(#[from] secure::Refusal),
     #[error("{0}")]
     Malformed(#[from] crate::proto::Malformed),
     #[error("this server has not caught up with its ensemble yet")]
@@ -145,6 +167,7 @@ async fn open(
     shared: &Arc<Shared>,
     socket: &mut Socket,
     peer: SocketAddr,
+    identities: Vec<Id>,
 ) -> Result<Opening, Refusal> {
     while socket.input.len() < 4 {
         socket.fill().await?;
@@ -179,6 +202,7 @@ async fn open(
     }
     let id = shared.next_connection();
     let connection = Arc::new(Connection::new(id, peer, shared.clock.wall_ms()));
+    connection.add_identities(identities);
     connection.touch(shared.clock.monotonic_ms());
     connection.begin_handshake(Handshake {
         read_only: request.read_only,
@@ -335,7 +359,11 @@ async fn send(
     };
     let sent = tokio::select! {
         biased;
-        written = writer.write_all(owed) => written,
+        // TLS holds back what it has not been told to send.
+        written = async {
+            writer.write_all(owed).await?;
+            writer.flush().await
+        } => written,
         () = giving_up => Err(io::ErrorKind::TimedOut.into()),
     };
     if rung {

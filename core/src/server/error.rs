@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::proto::SessionId;
+use crate::server::config::TlsError;
 use crate::storage::{IdentityError, LockError, OpenError};
 
 /// One line for the operator: what happened, to what, and what to do.
@@ -12,6 +13,9 @@ pub enum StartError {
     /// Settings contradict each other.
     #[error("the configuration is wrong: {0}")]
     Configuration(String),
+    /// A key or trust store cannot be used.
+    #[error("no TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("cannot listen on the {what} {address}: {error}{}", advice(error))]
     Listen {

@@ -11,6 +11,7 @@
 //! | contact | touched sessions, silent connections | [`Server::stop`] |
 //! | leader | session deadlines, the reaper, observers; idle unless this server leads | [`Server::stop`] |
 //! | sync | connections that wait for a read index | [`Server::stop`] |
+//! | certificates | when keys and certificates are read again; ends at once if never | [`Server::stop`] |
 //! | keeper | when to snapshot, what to purge, disk space, the log's health | [`Server::stop`] |
 //! | joining | this server's way into the ensemble; ends when it serves | [`Server::stop`] |
 //! | leadership, lanes, peers | see `raft` | `Consensus::stop` |
@@ -30,6 +31,7 @@ mod limits;
 mod listener;
 pub mod migration;
 mod open;
+mod secure;
 mod status;
 mod sync;
 
@@ -47,8 +49,9 @@ use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{DigestSettings, Ending, Replica, SaslSettings, Settings};
-use crate::server::config::{Config, HostPort, Role};
+use crate::server::config::{Config, HostPort, Role, Transport};
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
+use crate::server::secure::ClientTls;
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
 use crate::tree::Rules;
 use crate::tree::acl::Schemes;
@@ -80,7 +83,11 @@ pub(crate) struct Shared {
     pub(crate) syncs: mpsc::UnboundedSender<ConnectionId>,
     next_connection: AtomicU64,
     pub(crate) started_ms: u64,
-    pub(crate) client_port: u16,
+    /// The port of clients without TLS, or with either.
+    pub(crate) client_port: Option<u16>,
+    /// The port of TLS alone, if there is one.
+    pub(crate) secure_client_port: Option<u16>,
+    pub(crate) client_tls: Option<ClientTls>,
 }
 
 impl Shared {
@@ -100,6 +107,7 @@ impl Shared {
 pub struct Server {
     shared: Arc<Shared>,
     client_address: SocketAddr,
+    secure_client_address: Option<SocketAddr>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     _locks: Vec<DataDir>,
 }
@@ -155,9 +163,17 @@ impl Server {
         mut config: Config,
     ) -> Result<Server, StartError> {
         let Seams { disk, net, clock } = seams;
+        let secured = secure::secure(&config, Arc::clone(&net)).await?;
+        let secure_clients = listen_to_secure_clients(&config, &*net)?;
+        let secure_client_address = secure_clients.as_ref().map(|l| l.address()).transpose()?;
+        let net = secured.net;
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
         let client_address = clients.address()?;
+        let (client_port, secure_client_port) = match config.client_transport {
+            Transport::Tls => (None, Some(client_address)),
+            Transport::Plain | Transport::Either => (Some(client_address), secure_client_address),
+        };
         let peers = listen_to_peers(&config, &*net)?;
         let (opening, opening_disk) = (config.clone(), Arc::clone(&disk));
         let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
@@ -192,7 +208,9 @@ impl Server {
             replica,
             consensus: consensus.await?,
             started_ms: clock.monotonic_ms(),
-            client_port: client_address.port(),
+            client_port: client_port.map(|address| address.port()),
+            secure_client_port: secure_client_port.map(|address| address.port()),
+            client_tls: secured.clients,
             clock,
             log: opened.log,
             disk,
@@ -205,13 +223,19 @@ impl Server {
         let server = Server {
             shared: Arc::clone(&shared),
             client_address,
+            secure_client_address,
             tasks: Mutex::new(Vec::new()),
             _locks: opened.locks,
         };
         if let Some(peers) = peers {
             shared.consensus.serve_peers(peers);
         }
-        server.spawn(listener::run(Arc::clone(&shared), clients));
+        let transport = shared.config.client_transport;
+        server.spawn(listener::run(Arc::clone(&shared), clients, transport));
+        if let Some(clients) = secure_clients {
+            server.spawn(listener::run(Arc::clone(&shared), clients, Transport::Tls));
+        }
+        server.spawn(secure::renew(secured.renewed));
         server.spawn(leader::run(Arc::clone(&shared), heard));
         server.spawn(sync::run(Arc::clone(&shared), asking));
         server.spawn_clockwork(opened.standing);
@@ -261,6 +285,12 @@ impl Server {
     /// Where clients connect, with the port that was really opened.
     pub fn client_address(&self) -> SocketAddr {
         self.client_address
+    }
+
+    /// Where clients connect with TLS, if that is another port, with the port that was really
+    /// opened.
+    pub fn secure_client_address(&self) -> Option<SocketAddr> {
+        self.secure_client_address
     }
 
     /// Where the data lies, absolute.
@@ -410,11 +440,23 @@ pub(crate) fn listen_to_clients(
     config: &Config,
     net: &dyn Net,
 ) -> Result<Box<dyn Listener>, StartError> {
+    bind(net, &config.client_address, backlog(config), "client port")
+}
+
+fn listen_to_secure_clients(
+    config: &Config,
+    net: &dyn Net,
+) -> Result<Option<Box<dyn Listener>>, StartError> {
+    let listening = config.secure_client_address.as_ref();
+    let listening = listening.map(|at| bind(net, at, backlog(config), "secure client port"));
+    listening.transpose()
+}
+
+fn backlog(config: &Config) -> i32 {
     let backlog = config.client_port_listen_backlog;
-    let backlog = backlog
+    backlog
         .and_then(|backlog| i32::try_from(backlog.get()).ok())
-        .unwrap_or(BACKLOG);
-    bind(net, &config.client_address, backlog, "client port")
+        .unwrap_or(BACKLOG)
 }
 
 /// Bound before anything on disk is touched.

@@ -217,6 +217,7 @@ fn facts(shared: &Shared) -> RunningFacts {
     let config = &shared.config;
     RunningFacts {
         client_port: shared.client_port,
+        secure_client_port: shared.secure_client_port,
         data_dir: config.data_dir.clone(),
         data_dir_bytes: bytes_in(&*shared.disk, &config.data_dir),
         log_dir: config.log_dir.clone(),

@@ -107,6 +107,7 @@ impl Line {
                 place: self.enter(),
             }),
             peer: stream.peer,
+            certificate: stream.certificate,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::resolve::Draft;
 use super::security;
-use super::setting::{Parsed, boolean, hours, limit, port, text, u32_from, whole, yes_no};
-use super::{DigestAlgorithm, SuperDigest};
+use super::setting::{Parsed, Setting, boolean, hours, limit, port, text, u32_from, whole, yes_no};
+use super::{DigestAlgorithm, SuperDigest, tls};
 use crate::server::four_letter::WordList;
 
 /// Which spellings ZooKeeper reads.
@@ -26,12 +26,12 @@ pub(super) enum Place {
 pub(super) enum Treatment {
     /// It sets a field of the configuration.
     Set(fn(&mut Draft, &str) -> Parsed<()>),
+    /// One of many whose names begin alike; each sets something of its own.
+    Family(fn(&mut Draft, &Setting) -> Parsed<()>),
     /// Nothing here corresponds to it. The check refuses what ZooKeeper refuses.
     NoMeaning(fn(&str) -> Parsed<()>),
     /// What it asks for is not there yet; asking for one of these values changes nothing.
     NotYet(&'static [&'static str]),
-    /// What it asks for protects clients' data and is not there yet: only "false" is accepted.
-    RefuseUnlessFalse,
     /// Read by the rules between settings: `server.N` and `dynamicConfigFile`.
     Structural,
 }
@@ -92,7 +92,7 @@ const fn bare(name: &'static str, treatment: Treatment) -> Key {
     }
 }
 
-use Treatment::{NoMeaning, NotYet, RefuseUnlessFalse, Set, Structural};
+use Treatment::{Family, NoMeaning, NotYet, Set, Structural};
 
 static KEYS: &[Key] = &[
     // Places, ports, times and limits.
@@ -268,15 +268,41 @@ static KEYS: &[Key] = &[
         Set(|d, v| put(&mut d.config.admin.idle_timeout_ms, u32_from(v, 0, MS))),
     ),
     both("admin.*", NotYet(OFF)),
-    // Not there yet: TLS.
-    file("secureClientPort", NotYet(&[])),
-    file("secureClientPortAddress", NotYet(&[])),
-    file("sslQuorum", RefuseUnlessFalse),
-    file("portUnification", NotYet(OFF)),
-    file("sslQuorumReloadCertFiles", NotYet(OFF)),
-    both("ssl.*", NotYet(&[])),
-    both("client.portUnification", NotYet(OFF)),
-    both("client.certReload", NotYet(OFF)),
+    // TLS.
+    file(
+        "secureClientPort",
+        Set(|d, v| put(&mut d.tls.secure_port, port_or_none(v))),
+    ),
+    file(
+        "secureClientPortAddress",
+        Set(|d, v| put_some(&mut d.tls.secure_host, text(v, "a host name"))),
+    ),
+    file("sslQuorum", Set(|d, v| put(&mut d.tls.quorum, boolean(v)))),
+    file(
+        "portUnification",
+        Set(|d, v| put(&mut d.tls.quorum_unification, boolean(v))),
+    ),
+    file(
+        "sslQuorumReloadCertFiles",
+        Set(|d, v| put(&mut d.tls.quorum_reload, boolean(v))),
+    ),
+    both("ssl.*", Family(tls::apply)),
+    both(
+        "client.portUnification",
+        Set(|d, v| put(&mut d.tls.client_unification, boolean(v))),
+    ),
+    both(
+        "client.certReload",
+        Set(|d, v| put(&mut d.tls.client_reload, boolean(v))),
+    ),
+    both(
+        "netty.server.outstandingHandshake.limit",
+        Set(tls::handshake_limit),
+    ),
+    both(
+        "X509AuthenticationProvider.superUser",
+        Set(tls::x509_super_user),
+    ),
     both("fips-mode", Set(|d, v| put(&mut d.fips_mode, boolean(v)))),
     // Who clients are. Their rules stand in `security`.
     both(
@@ -298,7 +324,6 @@ static KEYS: &[Key] = &[
     both("authProvider.*", Set(security::provider)),
     both("ensembleAuthName", NotYet(&[])),
     both("superUser*", Set(security::super_user)),
-    both("X509AuthenticationProvider.*", NotYet(&[])),
     both(
         "SASLAuthenticationProvider.superPassword",
         Set(security::super_password),

@@ -23,6 +23,7 @@ mod setting;
 mod system;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -40,6 +41,10 @@ pub use crate::replica::DigestAlgorithm;
 pub use crate::sasl::Password;
 
 use super::four_letter::WordList;
+pub use crate::tls::{
+    ClientAuth, HANDSHAKES_MAX, QuorumTls, Secret, Store, StoreKind, StorePassword, TlsError,
+    TlsSettings, Transport, Versions,
+};
 
 /// The port that ZooKeeper's clients expect.
 pub const DEFAULT_CLIENT_PORT: u16 = 2181;
@@ -56,8 +61,21 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Create missing directories [`zookeeper.datadir.autocreate`].
     pub data_dir_autocreate: bool,
-    /// Where clients connect [`clientPort`, `clientPortAddress`, or the `server.N` line].
+    /// Where clients connect [`clientPort`, `clientPortAddress`, or the `server.N` line; without
+    /// any of them `secureClientPort`].
     pub client_address: HostPort,
+    /// What is spoken there; other than plain needs `client_tls` [`client.portUnification`].
+    pub client_transport: Transport,
+    /// Where clients connect with TLS besides; needs `client_tls` [`secureClientPort`,
+    /// `secureClientPortAddress`].
+    pub secure_client_address: Option<HostPort>,
+    /// TLS with clients [`ssl.*`].
+    pub client_tls: Option<TlsSettings>,
+    /// The owner of a certificate who may do everything
+    /// [`zookeeper.X509AuthenticationProvider.superUser`].
+    pub x509_super_user: Option<String>,
+    /// TLS between servers; `None`: nobody speaks it [`sslQuorum`, `portUnification`].
+    pub quorum_tls: Option<QuorumTls>,
     /// Connections that the operating system queues for us [`clientPortListenBacklog`];
     /// `None`: its default.
     pub client_port_listen_backlog: Option<NonZeroU32>,
@@ -187,6 +205,11 @@ impl Default for Config {
             log_dir: PathBuf::from("data"),
             data_dir_autocreate: true,
             client_address: HostPort::new("127.0.0.1", DEFAULT_CLIENT_PORT),
+            client_transport: Transport::Plain,
+            secure_client_address: None,
+            client_tls: None,
+            x509_super_user: None,
+            quorum_tls: None,
             client_port_listen_backlog: None,
             client_tcp_keep_alive: false,
             tick_ms: 3_000,

@@ -10,9 +10,10 @@ use super::keys::{Key, Place, Treatment, find, find_similar};
 use super::membership::{self, Servers};
 use super::properties;
 use super::security;
-use super::setting::{Origin, Setting, boolean};
+use super::setting::{Origin, Setting};
 use super::system::SystemProperties;
-use super::{Config, HostPort, Overrides};
+use super::tls::TlsDraft;
+use super::{Config, HostPort, Overrides, Transport};
 
 /// A configuration, and what the operator should know about it.
 #[derive(Debug, Clone)]
@@ -69,6 +70,7 @@ pub fn resolve(sources: &Sources) -> Result<Loaded, ConfigError> {
     let servers = membership::servers(&settings, sources, &mut draft)?;
     draft.finish_client_address(&servers, &sources.overrides)?;
     draft.finish_ensemble(servers, sources)?;
+    draft.finish_tls()?;
     Ok(draft.into_loaded())
 }
 
@@ -100,6 +102,7 @@ pub(super) struct Draft {
     pub(super) quorum_listen_on_all_ips: bool,
     pub(super) fips_mode: bool,
     pub(super) security: security::Asked,
+    pub(super) tls: TlsDraft,
     /// The name of zoo.cfg, or what stands in its place in an error.
     pub(super) cfg_name: String,
     has_cfg: bool,
@@ -131,6 +134,7 @@ impl Draft {
             quorum_listen_on_all_ips: false,
             fips_mode: false,
             security: security::Asked::default(),
+            tls: TlsDraft::default(),
             cfg_name: cfg.map_or("command line".to_owned(), |cfg| cfg.name.clone()),
             has_cfg: cfg.is_some(),
             applied: BTreeMap::new(),
@@ -235,6 +239,7 @@ impl Draft {
         self.current = Some(setting.clone());
         let outcome = match key.treatment {
             Treatment::Set(set) => set(self, &setting.value),
+            Treatment::Family(set) => set(self, setting),
             Treatment::NoMeaning(check) => {
                 self.no_meaning.push(label(setting));
                 check(&setting.value)
@@ -245,7 +250,6 @@ impl Draft {
                 }
                 Ok(())
             }
-            Treatment::RefuseUnlessFalse => boolean(&setting.value).and_then(refuse_protection),
             Treatment::Structural => Ok(()),
         };
         self.current = None;
@@ -253,7 +257,12 @@ impl Draft {
         outcome.map_err(|allowed| setting.refuse(allowed))
     }
 
-    fn note_unknown(&mut self, setting: &Setting, hint: Option<String>) {
+    /// Counts a setting among those without a meaning here.
+    pub(super) fn no_meaning(&mut self, setting: &Setting) {
+        self.no_meaning.push(label(setting));
+    }
+
+    pub(super) fn note_unknown(&mut self, setting: &Setting, hint: Option<String>) {
         let (key, origin) = (setting.written_key(), &setting.origin);
         self.unknown.push(match hint {
             Some(hint) => format!("{key} ({origin}; {hint})"),
@@ -356,11 +365,17 @@ impl Draft {
                 self.client_host.take().unwrap_or("0.0.0.0".to_owned()),
                 port,
             ),
-            (None, None) => {
-                let what = "missing: expected the port that clients connect to, 1 to 65535 \
-                            (TLS ports are not supported yet)";
-                return Err(ConfigError::of_key(&self.cfg_name, "clientPort", what));
-            }
+            (None, None) => match self.secure_address() {
+                Some(address) => {
+                    self.config.client_transport = Transport::Tls;
+                    address
+                }
+                None => {
+                    let what = "missing: expected the port that clients connect to, 1 to 65535, \
+                                or secureClientPort";
+                    return Err(ConfigError::of_key(&self.cfg_name, "clientPort", what));
+                }
+            },
         };
         address.port = port.unwrap_or(address.port);
         if let Some(host) = &overrides.client_host {
@@ -419,11 +434,4 @@ pub(super) fn my_id_path(data_dir: &Path) -> PathBuf {
 
 fn label(setting: &Setting) -> String {
     format!("{setting:?}")
-}
-
-fn refuse_protection(asked_for: bool) -> Result<(), String> {
-    if asked_for {
-        return Err("expected false: this protection is not supported yet".to_owned());
-    }
-    Ok(())
 }

@@ -332,8 +332,10 @@ fn session_part(session: &ConnectionSession) -> String {
 /// What `conf` says beside the [`Config`]: what only the running server knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningFacts {
-    /// The port that clients connect to.
-    pub client_port: u16,
+    /// The port that clients connect to, unless all speak TLS.
+    pub client_port: Option<u16>,
+    /// The port of TLS alone.
+    pub secure_client_port: Option<u16>,
     /// The directory of snapshots, absolute.
     pub data_dir: PathBuf,
     /// What it holds, in bytes.
@@ -352,10 +354,11 @@ pub fn conf(config: &Config, facts: &RunningFacts) -> String {
         .client_port_listen_backlog
         .map(|n| u64::from(n.get()));
     let mut out = format!(
-        "clientPort={}\nsecureClientPort=-1\ndataDir={}\ndataDirSize={}\ndataLogDir={}\n\
+        "clientPort={}\nsecureClientPort={}\ndataDir={}\ndataDirSize={}\ndataLogDir={}\n\
          dataLogSize={}\ntickTime={}\nmaxClientCnxns={}\nminSessionTimeout={}\n\
          maxSessionTimeout={}\nclientPortListenBacklog={}\nserverId={}\n",
-        facts.client_port,
+        OrMinusOne(facts.client_port.map(u64::from)),
+        OrMinusOne(facts.secure_client_port.map(u64::from)),
         facts.data_dir.display(),
         facts.data_dir_bytes,
         facts.log_dir.display(),

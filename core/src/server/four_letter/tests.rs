@@ -243,7 +243,8 @@ fn config(text: &str, my_id: &str) -> Config {
 
 fn facts(dir: &str, client_port: u16) -> RunningFacts {
     RunningFacts {
-        client_port,
+        client_port: Some(client_port),
+        secure_client_port: None,
         data_dir: dir.into(),
         data_dir_bytes: 1_186,
         log_dir: dir.into(),

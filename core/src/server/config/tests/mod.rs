@@ -4,6 +4,7 @@ mod files;
 mod rules;
 mod security;
 mod spelling;
+mod tls;
 mod values;
 
 use super::{Config, ConfigError, Loaded, Overrides, Sources, SystemProperties, TextFile, resolve};

@@ -11,8 +11,8 @@ fn ports_directories_and_timeouts_go_together() {
         ),
         (
             Case::of("dataDir=/d"),
-            "zoo.cfg: clientPort: missing: expected the port that clients connect to, 1 to 65535 \
-             (TLS ports are not supported yet)",
+            "zoo.cfg: clientPort: missing: expected the port that clients connect to, 1 to 65535, \
+             or secureClientPort",
         ),
         (
             Case::of("dataDir=/d\nclientPortAddress=h"),

@@ -214,10 +214,7 @@ static WRONG_VALUES: &[(&str, &str)] = &[
         "enforce.auth.enabled=true",
         "expected enforce.auth.schemes beside it",
     ),
-    (
-        "sslQuorum=true",
-        "expected false: this protection is not supported yet",
-    ),
+    ("sslQuorum=maybe", "expected true or false"),
     (
         "server.256=a:1:2",
         "expected a server id, 0 to 255, after server.",

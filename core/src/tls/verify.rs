@@ -1,0 +1,234 @@
+//! Who is trusted: chains to an authority, certificates that the trust store names themselves, and
+//! hosts.
+//!
+//! A host is looked for in the certificate's subject alternative names and nowhere else: names
+//! are not resolved, and addresses are not looked up backwards, so that no answer of a name server
+//! lets anybody pass.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme,
+};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Whether a certificate is one of `host`, a name or an address without a port.
+pub(crate) fn is_for_host(certificate: &[u8], host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let certificate = CertificateDer::from(certificate);
+    let (Ok(certificate), Ok(name)) = (
+        ParsedCertificate::try_from(&certificate),
+        ServerName::try_from(host),
+    ) else {
+        return false;
+    };
+    rustls::client::verify_server_name(&certificate, &name).is_ok()
+}
+
+/// The encoded name of whom a certificate is for.
+pub(crate) fn subject(certificate: &[u8]) -> Option<&[u8]> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Some(parsed.tbs_certificate.subject.as_raw())
+}
+
+/// Whom a trust store names.
+#[derive(Debug, Clone)]
+pub(super) struct Trust {
+    roots: Arc<RootCertStore>,
+    /// Everybody in the store, also by itself: self-signed certificates are put there as they are,
+    /// and many of them call themselves authorities.
+    named: Arc<[CertificateDer<'static>]>,
+}
+
+impl Trust {
+    pub(super) fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Trust, String> {
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(certificates.iter().cloned());
+        if added == 0 {
+            return Err("none of its certificates can be used".to_owned());
+        }
+        Ok(Trust {
+            roots: Arc::new(roots),
+            named: certificates.into(),
+        })
+    }
+
+    /// Whether the store names this very certificate, and it is valid now.
+    fn names(
+        &self,
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Option<Result<(), rustls::Error>> {
+        self.named.iter().find(|named| *named == certificate)?;
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+            return Some(Err(CertificateError::BadEncoding.into()));
+        };
+        let validity = &parsed.tbs_certificate.validity;
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        Some(if now < validity.not_before.timestamp() {
+            Err(CertificateError::NotValidYet.into())
+        } else if now > validity.not_after.timestamp() {
+            Err(CertificateError::Expired.into())
+        } else {
+            Ok(())
+        })
+    }
+
+    /// Checks those who connect to us; with `optional` they may stay unknown.
+    pub(super) fn of_clients(
+        &self,
+        optional: bool,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, String> {
+        let roots = Arc::clone(&self.roots);
+        let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+        let builder = if optional {
+            builder.allow_unauthenticated()
+        } else {
+            builder
+        };
+        let chain = builder.build().map_err(|error| error.to_string())?;
+        Ok(Arc::new(Clients {
+            trust: self.clone(),
+            chain,
+        }))
+    }
+
+    /// Checks those whom we connect to; without `check_host` each may be any of the trusted.
+    pub(super) fn of_servers(
+        &self,
+        check_host: bool,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ServerCertVerifier>, String> {
+        let roots = Arc::clone(&self.roots);
+        let builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
+        let chain = builder.build().map_err(|error| error.to_string())?;
+        Ok(Arc::new(Servers {
+            trust: self.clone(),
+            chain,
+            check_host,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Clients {
+    trust: Trust,
+    chain: Arc<dyn ClientCertVerifier>,
+}
+
+impl ClientCertVerifier for Clients {
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        match self.trust.names(end_entity, now) {
+            Some(verdict) => verdict.map(|()| ClientCertVerified::assertion()),
+            None => self
+                .chain
+                .verify_client_cert(end_entity, intermediates, now),
+        }
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.chain.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.chain.root_hint_subjects()
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+#[derive(Debug)]
+struct Servers {
+    trust: Trust,
+    chain: Arc<WebPkiServerVerifier>,
+    check_host: bool,
+}
+
+impl ServerCertVerifier for Servers {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use CertificateError::{NotValidForName, NotValidForNameContext};
+        let verified = match self.trust.names(end_entity, now) {
+            None => self.chain.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            ),
+            Some(verdict) => verdict.and_then(|()| {
+                let parsed = ParsedCertificate::try_from(end_entity)?;
+                rustls::client::verify_server_name(&parsed, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }),
+        };
+        match verified {
+            // The name is the last thing looked at: whoever fails there has passed all else.
+            Err(rustls::Error::InvalidCertificate(
+                NotValidForName | NotValidForNameContext { .. },
+            )) if !self.check_host => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
