@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
+use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, Zxid, perms};
 use crate::replica::connection::State;
 use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica, Seen};
 use crate::session::Origin;
@@ -94,7 +94,7 @@ impl Replica {
         if let Some(connection) = &waiting {
             self.run_reads_before_write(tree, connection, at.now_us);
         }
-        let tracing = self.tracing(at.now_us);
+        let tracing = self.tracing(at.now_us, tree.last_zxid());
         let (lane, number) = (at.lane, at.number);
         let mut applied = tree.apply_traced(at.term, at.stamp_ms, lane, number, draft, tracing);
         self.tell_witnesses(at, own, draft, waiting.as_deref(), &mut applied);
@@ -107,8 +107,9 @@ impl Replica {
         woken.extend(outcome.waiting);
     }
 
-    fn tracing(&self, now_us: u64) -> Tracing {
-        let wanted = self.witnesses.iter().map(|witness| witness.tracing(now_us));
+    fn tracing(&self, now_us: u64, last: Zxid) -> Tracing {
+        let all = self.witnesses.iter();
+        let wanted = all.map(|witness| witness.tracing(now_us, last));
         wanted.fold(Tracing::OFF, Tracing::max)
     }
 
@@ -123,8 +124,8 @@ impl Replica {
         for witness in &self.witnesses {
             witness.saw(&mut Seen {
                 stamp_ms: at.stamp_ms,
-                now_us: at.now_us,
-                is_ours: at.lane == own,
+                server: own.server,
+                lane: at.lane,
                 client: waiting.map(Connection::peer),
                 draft,
                 applied,

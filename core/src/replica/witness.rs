@@ -6,18 +6,18 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::proto::Zxid;
-use crate::tree::{Applied, Draft, Tracing};
+use crate::proto::{ServerId, Zxid};
+use crate::tree::{Applied, Draft, Lane, Tracing};
 
 /// One proposal that has been carried out.
 #[derive(Debug)]
 pub struct Seen<'a> {
     /// The leader's time, milliseconds since 1970.
     pub stamp_ms: i64,
-    /// This server's clock, microseconds.
-    pub now_us: u64,
-    /// Whether it was this server that proposed it.
-    pub is_ours: bool,
+    /// This server.
+    pub server: ServerId,
+    /// Whose proposal it was.
+    pub lane: Lane,
     /// The client that waits for it, if it is connected to this server.
     pub client: Option<SocketAddr>,
     /// What was proposed.
@@ -28,8 +28,9 @@ pub struct Seen<'a> {
 
 /// Sees everything that is applied.
 pub trait Witness: Send + Sync + fmt::Debug {
-    /// What it wants to know of the next change. `now_us` is this server's clock, microseconds.
-    fn tracing(&self, now_us: u64) -> Tracing;
+    /// What it wants to know of the change behind `last`. `now_us` is this server's clock,
+    /// microseconds.
+    fn tracing(&self, now_us: u64, last: Zxid) -> Tracing;
 
     /// A proposal has been carried out.
     fn saw(&self, seen: &mut Seen<'_>);

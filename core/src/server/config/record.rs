@@ -1,0 +1,87 @@
+//! Settings of what a server records about what it did: the change history, the audit log.
+
+use std::path::PathBuf;
+
+use super::keys::Treatment::{self, Set};
+use super::resolve::Draft;
+use super::setting::{Parsed, boolean, hours, text, u32_from};
+
+/// The change history, a store of its own in the data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Keep it [`zoowarden.history.enabled`].
+    pub enabled: bool,
+    /// Age of what is kept [`zoowarden.history.maxAge`].
+    pub age_ms_max: u64,
+    /// Bytes it may take on disk, MiB [`zoowarden.history.maxSizeMb`].
+    pub size_mb_max: u32,
+    /// Changes of znodes taken in a second; above it, only their number is kept
+    /// [`zoowarden.history.maxEntriesPerSecond`].
+    pub entries_per_second_max: u32,
+    /// Bytes kept of each value [`zoowarden.history.maxValueBytes`]. Longer ones cannot be restored.
+    pub value_bytes_max: u32,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            age_ms_max: 7 * 24 * 3_600_000,
+            size_mb_max: 128,
+            entries_per_second_max: 2_000,
+            value_bytes_max: 64 << 10,
+        }
+    }
+}
+
+/// The audit log: one line per write of a client, and per start and stop.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditSettings {
+    /// Write it [`zookeeper.audit.enable`].
+    pub enabled: bool,
+    /// To this file, besides the log stream's target `audit` [`zoowarden.audit.file`].
+    pub file: Option<PathBuf>,
+}
+
+const MB_MIN: u32 = 8;
+
+pub(super) const ENABLED: Treatment = Set(|d, v| {
+    d.config.history.enabled = boolean(v)?;
+    Ok(())
+});
+
+pub(super) const AGE_MAX: Treatment = Set(|d, v| {
+    let age_ms = hours(v)?;
+    if age_ms == 0 {
+        return Err("expected a time: zoowarden.history.enabled=false keeps nothing".to_owned());
+    }
+    d.config.history.age_ms_max = age_ms;
+    Ok(())
+});
+
+pub(super) const SIZE_MB_MAX: Treatment = Set(size_mb_max);
+
+fn size_mb_max(d: &mut Draft, v: &str) -> Parsed<()> {
+    d.config.history.size_mb_max = u32_from(v, MB_MIN, "a whole number of mebibytes")?;
+    Ok(())
+}
+
+pub(super) const ENTRIES_PER_SECOND_MAX: Treatment = Set(|d, v| {
+    d.config.history.entries_per_second_max = u32_from(v, 1, "a whole number of changes")?;
+    Ok(())
+});
+
+pub(super) const VALUE_BYTES_MAX: Treatment = Set(|d, v| {
+    d.config.history.value_bytes_max = u32_from(v, 0, "a whole number of bytes")?;
+    Ok(())
+});
+
+pub(super) const AUDIT_ENABLE: Treatment = Set(|d, v| {
+    d.config.audit.enabled = boolean(v)?;
+    Ok(())
+});
+
+pub(super) const AUDIT_FILE: Treatment = Set(|d, v| {
+    d.config.audit.file = Some(text(v, "a file")?.into());
+    Ok(())
+});
