@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use zoowarden::server::config::{ConfigError, Overrides};
 
+use super::history::{HistoryOptions, RestoreOptions};
 use super::shell::{ShellOptions, long_about};
 
 const EXAMPLES: &str = "\
@@ -20,6 +21,7 @@ Examples:
                                                settings that ZooKeeper takes as system properties
   zoowarden server 2181 /srv/zk 2000           ZooKeeper's form without a file
   zoowarden shell ls /                         look into an ensemble; zoowarden shell --help
+  zoowarden history /app --recursive           who changed what when; zoowarden history --help
 
 Environment:
   SERVER_JVMFLAGS, JVMFLAGS   -Dkey=value words count as if given here; the rest is for Java
@@ -52,6 +54,10 @@ enum Command {
     /// Look into an ensemble and change it, as zkCli.sh does
     #[command(long_about = long_about())]
     Shell(ShellOptions),
+    /// Show who changed a znode when, and what it was before
+    History(HistoryOptions),
+    /// Put back a deleted or overwritten znode or subtree
+    Restore(RestoreOptions),
 }
 
 /// What the process is to be.
@@ -61,6 +67,10 @@ pub(crate) enum Task {
     Serve(ServerOptions),
     /// A shell.
     Shell(ShellOptions),
+    /// A look into the history.
+    History(HistoryOptions),
+    /// A restore.
+    Restore(RestoreOptions),
 }
 
 /// What a server can be told on the command line.
@@ -98,6 +108,8 @@ impl Arguments {
         let (after, words) = match self.command {
             None => return Task::Serve(before),
             Some(Command::Shell(options)) => return Task::Shell(options),
+            Some(Command::History(options)) => return Task::History(options),
+            Some(Command::Restore(options)) => return Task::Restore(options),
             Some(Command::Server { options, words }) => (options, words),
         };
         let mut definitions = before.definitions;
@@ -147,7 +159,7 @@ mod tests {
         let words = std::iter::once("zoowarden").chain(line.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().into_task() {
             Task::Serve(options) => options,
-            Task::Shell(_) => panic!("{line} is a shell"),
+            other => panic!("{line} is no server: {other:?}"),
         }
     }
 

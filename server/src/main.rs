@@ -1,7 +1,8 @@
 //! The zoowarden server: arguments, environment, signals and exit codes around the library.
 //!
 //! What lives here: everything that belongs to the process and to nobody else. `args` is the
-//! command line, `start` the border to the library, `shell` the client of `zoowarden shell`. What does not: any meaning of a setting;
+//! command line, `start` the border to the library, `shell` the client of `zoowarden shell`,
+//! `history` the commands about the change history. What does not: any meaning of a setting;
 //! that is `zoowarden::server::config`.
 //!
 //! Exit codes: 0 stopped as asked, 1 could not start or had to stop, 2 wrong arguments or
@@ -10,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod history;
 mod shell;
 mod start;
 
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
     match Arguments::parse_from(shell::respelled(std::env::args_os())).into_task() {
         Task::Serve(options) => serve_as(&options),
         Task::Shell(options) => shell::run(&options),
+        Task::History(options) => history::show(&options),
+        Task::Restore(options) => history::restore(&options),
     }
 }
 
@@ -71,10 +75,13 @@ async fn run(config: Config) -> Result<(), StartError> {
     // Before the start, so that no signal falls between start and stop.
     let mut signals = Signals::listen()?;
     let server = start::start(config).await?;
+    // Answers until the server stops.
+    let desk = server.open_desk();
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         error = serve(&server) => Err(error),
     };
+    drop(desk);
     server.stop().await;
     outcome
 }
@@ -118,7 +125,7 @@ fn start_logging(level: Option<&str>) -> Result<(), String> {
         (Some(level), _) => ("--log-level", level),
         (None, Some(value)) => (LOG_VARIABLE, value.as_str()),
         // Raft itself tells of every message that a silent peer does not answer.
-        (None, None) => ("", "warn,openraft=error"),
+        (None, None) => ("", "warn,openraft=error,audit=info"),
     };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("{source}={filter}: expected a level or a filter: {error}"))?;

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::environment::Clock;
 use crate::history::feed::Feed;
@@ -84,20 +84,27 @@ pub enum HistoryError {
 #[derive(Default)]
 struct Shelf {
     generations: Mutex<Option<Vec<Arc<Generation>>>>,
+    /// Rung when there is something to read.
+    filled: Condvar,
     suspect: AtomicBool,
 }
 
 impl Shelf {
     fn put(&self, view: Vec<Arc<Generation>>) {
         *self.generations.lock() = Some(view);
+        self.filled.notify_all();
     }
 
     fn clear(&self) {
         *self.generations.lock() = None;
     }
 
-    fn view(&self) -> Option<Vec<Arc<Generation>>> {
-        self.generations.lock().clone()
+    /// What there is to read, after waiting up to `limit` for the store to be opened. Blocks.
+    fn view(&self, limit: Duration) -> Option<Vec<Arc<Generation>>> {
+        let mut generations = self.generations.lock();
+        let missing = |generations: &mut Option<_>| generations.is_none();
+        self.filled.wait_while_for(&mut generations, missing, limit);
+        generations.clone()
     }
 
     fn is_suspect(&self) -> bool {
@@ -199,8 +206,12 @@ impl History {
     ) -> Result<T, HistoryError> {
         let (feed, shelf) = (Arc::clone(&self.feed), Arc::clone(&self.shelf));
         let asking = tokio::task::spawn_blocking(move || {
+            if feed.queue.has_ended() {
+                return Err("the server has stopped".to_owned());
+            }
             feed.queue.wait_until_done(FRESH_LIMIT);
-            let view = shelf.view().ok_or("there is no store")?;
+            let view = shelf.view(FRESH_LIMIT);
+            let view = view.ok_or("its store cannot be opened, as the log tells")?;
             guarded(|| question(&view)).map_err(|error| {
                 if let StoreError::Damaged(_) = error {
                     shelf.suspect.store(true, Ordering::Relaxed);

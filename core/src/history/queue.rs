@@ -108,6 +108,11 @@ impl<T> Queue<T> {
         self.moved.notify_all();
     }
 
+    /// Whether the reader is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.inner.lock().ended
+    }
+
     /// Waits until the reader is gone, for `limit` at most. Blocks.
     pub(super) fn wait_until_ended(&self, limit: Duration) -> bool {
         let mut inner = self.inner.lock();

@@ -456,7 +456,7 @@ pub(super) mod tests {
             path: path.into(),
             zxid: Zxid(zxid),
             place: 0,
-            time_ms: 1_700_000_000_000 + zxid,
+            time_ms: 1_700_000_000_000_i64.saturating_add(zxid),
             session: Some(SessionId(-5)),
             identities: vec![Id::new("ip", "10.0.0.7"), Id::new("digest", "joe")],
             operation: match (before, after) {

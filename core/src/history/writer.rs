@@ -161,6 +161,10 @@ impl Writer {
 
     fn close_for(&mut self, pause: Duration) {
         self.feed.set_open(false);
+        self.wait_for(pause);
+    }
+
+    fn wait_for(&mut self, pause: Duration) {
         self.shelf.clear();
         self.state = State::Waiting {
             since_ms: self.clock.monotonic_ms(),
@@ -172,7 +176,11 @@ impl Writer {
         // Where damage comes back at once, the disk is to blame.
         let is_again = self.aside_ms.is_some_and(|at| self.since(at) < RETRY_MAX);
         self.aside_ms = Some(self.clock.monotonic_ms());
-        self.close_for(if is_again { RETRY_MAX } else { Duration::ZERO });
+        match is_again {
+            true => self.close_for(RETRY_MAX),
+            // What comes meanwhile waits in the queue.
+            false => self.wait_for(Duration::ZERO),
+        }
         self.feed.forget_mark();
         match store::set_aside(&self.data_dir) {
             Ok(aside) => tracing::warn!(aside = %aside.display(),

@@ -185,7 +185,7 @@ pub(crate) fn respelled(arguments: impl Iterator<Item = OsString>) -> Vec<OsStri
     spelled
 }
 
-fn parse_auth(text: &str) -> Result<(String, Vec<u8>), String> {
+pub(crate) fn parse_auth(text: &str) -> Result<(String, Vec<u8>), String> {
     match text.split_once(':') {
         Some((scheme, auth)) if !scheme.is_empty() => {
             Ok((scheme.to_owned(), auth.as_bytes().to_vec()))
