@@ -8,8 +8,10 @@
     reason = "all of it is tests, the functions they share included"
 )]
 
+mod audit;
 mod disk_full;
 mod handover;
+mod history;
 mod leader_kill;
 mod lost_data;
 mod moved;

@@ -45,12 +45,14 @@ fn settings() -> Settings {
 
 fn start(dir: &Path, limits: Limits, recovered: Zxid) -> History {
     let clock = Arc::new(SystemClock::new());
-    History::start(dir, limits, clock, recovered).unwrap()
+    let started = History::start(dir, limits, clock, recovered);
+    started.expect("a thread can be started")
 }
 
 impl Stage {
     fn new(limits: Limits) -> Stage {
-        Stage::at(tempfile::tempdir().unwrap(), limits)
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Stage::at(dir, limits)
     }
 
     fn at(dir: TempDir, limits: Limits) -> Stage {
@@ -84,7 +86,8 @@ impl Stage {
             drafts: drafts.freeze(),
         };
         let batch = Batch::new(self.stamp_ms, &[run]);
-        self.replica.apply(1, &batch, self.number).unwrap();
+        let applied = self.replica.apply(1, &batch, self.number);
+        applied.expect("the batch is sound");
         self.replica.last_zxid()
     }
 
@@ -131,7 +134,8 @@ impl Stage {
             limit: CHANGES_MAX,
             ..Query::of(path)
         };
-        self.history.changes(query).await.unwrap()
+        let asked = self.history.changes(query).await;
+        asked.expect("the store is open")
     }
 }
 

@@ -169,10 +169,7 @@ impl Server {
         let mut opened = opened.await.map_err(std::io::Error::other)??;
 
         warn_of_large_requests(&config);
-        let me = config
-            .ensemble
-            .as_ref()
-            .map_or(ServerId(0), |ensemble| ensemble.my_id);
+        let me = my_id(&config);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
         // Moved, not cloned: a second owner would make every change copy its way.
         let tree = std::mem::take(&mut opened.recovered.tree);
@@ -353,6 +350,12 @@ impl Server {
             tracing::error!("the log did not close cleanly");
         }
     }
+}
+
+/// This server's number; 0 alone.
+fn my_id(config: &Config) -> ServerId {
+    let ensemble = config.ensemble.as_ref();
+    ensemble.map_or(ServerId(0), |ensemble| ensemble.my_id)
 }
 
 fn warn_of_large_requests(config: &Config) {

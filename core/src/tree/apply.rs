@@ -103,7 +103,7 @@ impl Tree {
         lane: Lane,
         number: u64,
         draft: &Draft<'_>,
-        tracing: Tracing,
+        wanted: Tracing,
     ) -> Applied {
         self.lanes.insert(lane.server, (lane.boot, number));
         let at = |connection: &ConnectionId| Origin {
@@ -133,7 +133,7 @@ impl Tree {
             } => match self.authorize(*session, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
                 Ok(()) => {
-                    let mut change = self.begin(term, stamp_ms, tracing);
+                    let mut change = self.begin(term, stamp_ms, wanted);
                     change.session = *session;
                     change.rules = *rules;
                     change.identities = identities;
@@ -146,11 +146,11 @@ impl Tree {
                 code,
             } => match self.authorize(*session, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
-                Ok(()) => self.begin(term, stamp_ms, tracing).end(Err(*code)),
+                Ok(()) => self.begin(term, stamp_ms, wanted).end(Err(*code)),
             },
             Draft::Expire { session, origin } => match self.sessions.get(session) {
                 Some(found) if found.origin == *origin => {
-                    let change = self.begin(term, stamp_ms, tracing);
+                    let change = self.begin(term, stamp_ms, wanted);
                     self.close(change, *session)
                 }
                 _ => self.nothing(Ok(Reply::Empty)),
@@ -158,7 +158,7 @@ impl Tree {
             Draft::Reap { path } => match self.is_reapable(path) {
                 false => self.nothing(Ok(Reply::Empty)),
                 true => {
-                    let mut change = self.begin(term, stamp_ms, tracing);
+                    let mut change = self.begin(term, stamp_ms, wanted);
                     self.remove(&mut change, path);
                     change.end(Ok(Reply::Empty))
                 }
@@ -167,7 +167,7 @@ impl Tree {
     }
 
     /// Takes the next zxid.
-    fn begin<'a>(&mut self, term: u64, stamp_ms: i64, tracing: Tracing) -> Change<'a> {
+    fn begin<'a>(&mut self, term: u64, stamp_ms: i64, wanted: Tracing) -> Change<'a> {
         self.last_zxid = self.last_zxid.next(term);
         Change {
             zxid: self.last_zxid,
@@ -176,7 +176,7 @@ impl Tree {
             rules: Rules::default(),
             identities: &[],
             events: Vec::new(),
-            traces: Traces::new(tracing),
+            traces: Traces::new(wanted),
             before_multi: None,
         }
     }

@@ -101,7 +101,7 @@ impl Value {
 /// The traces of one change, in the order in which it met the znodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traces {
-    tracing: Tracing,
+    wanted: Tracing,
     /// Those that were kept.
     pub kept: Vec<Trace>,
     /// Znodes that changed and have no trace.
@@ -109,18 +109,18 @@ pub struct Traces {
 }
 
 impl Traces {
-    pub(super) fn new(tracing: Tracing) -> Traces {
+    pub(super) fn new(wanted: Tracing) -> Traces {
         Traces {
-            tracing,
+            wanted,
             ..Traces::default()
         }
     }
 
     /// A znode as it is now, if the next trace is kept.
     pub(super) fn shape(&self, znode: &Znode, acls: &AclTable) -> Option<Shape> {
-        (self.kept.len() < self.tracing.traces_max).then(|| Shape {
+        (self.kept.len() < self.wanted.traces_max).then(|| Shape {
             kind: znode.kind(),
-            value: Value::cut(znode.data(), self.tracing.value_bytes_max),
+            value: Value::cut(znode.data(), self.wanted.value_bytes_max),
             acl: acls.get(znode.acl).clone(),
             czxid: znode.czxid,
             mzxid: znode.mzxid,
@@ -133,7 +133,7 @@ impl Traces {
 
     /// Takes in what happened to a znode, by the shapes [`Traces::shape`] gave.
     pub(super) fn add(&mut self, path: &str, before: Option<Shape>, after: Option<Shape>) {
-        if self.kept.len() < self.tracing.traces_max {
+        if self.kept.len() < self.wanted.traces_max {
             let path = path.into();
             self.kept.push(Trace {
                 path,
@@ -165,8 +165,8 @@ mod tests {
         value_bytes_max: 4,
     };
 
-    fn play(stage: &mut Stage, tracing: Tracing, act: &Act) -> Traces {
-        stage.tracing = tracing;
+    fn play(stage: &mut Stage, wanted: Tracing, act: &Act) -> Traces {
+        stage.tracing = wanted;
         let traces = stage.play(act).traces;
         stage.tracing = Tracing::OFF;
         traces
@@ -258,9 +258,9 @@ mod tests {
 
     #[test]
     fn tracing_changes_nothing_that_is_replicated() {
-        let end = |tracing: Tracing| {
+        let end = |wanted: Tracing| {
             let mut stage = Stage::new();
-            stage.tracing = tracing;
+            stage.tracing = wanted;
             stage.ok(&create_with("/a", b"x", &[acl(31, "ip", "127.0.0.1")]));
             stage.ok(&multi(&[set("/a", None, 0), create("/e", 1)]));
             stage.ok(&close());

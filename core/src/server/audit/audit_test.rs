@@ -6,7 +6,8 @@ fn audit(file: &Path) -> Audit {
         enabled: true,
         file: Some(file.to_owned()),
     };
-    Audit::start(&settings, Arc::new(SystemClock::new())).unwrap()
+    let started = Audit::start(&settings, Arc::new(SystemClock::new()));
+    started.expect("the directory can be written")
 }
 
 fn line(text: &str) -> Line {
