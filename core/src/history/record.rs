@@ -552,7 +552,7 @@ pub(super) mod tests {
 
     #[test]
     fn keys_sort_by_path_and_then_by_time() {
-        let mut keys = vec![
+        let mut keys = [
             key("/a/b", Zxid(1), 0),
             key("/a", Zxid(0x1_0000_0000), 0),
             key("/a", Zxid(2), 1),

@@ -85,3 +85,62 @@ pub(super) const AUDIT_FILE: Treatment = Set(|d, v| {
     d.config.audit.file = Some(text(v, "a file")?.into());
     Ok(())
 });
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sources, TextFile, resolve};
+    use super::*;
+
+    fn with(line: &str) -> Result<super::super::Loaded, String> {
+        let resolved = resolve(&Sources {
+            cfg: Some(TextFile {
+                name: "zoo.cfg".to_owned(),
+                text: format!("dataDir=/d\nclientPort=1\n{line}\n"),
+            }),
+            ..Sources::default()
+        });
+        resolved.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_history_is_kept_unless_it_is_said_otherwise() {
+        let loaded = with("").unwrap();
+        assert_eq!(loaded.config.history, HistorySettings::default());
+        assert!(loaded.config.history.enabled && !loaded.config.audit.enabled);
+        let loaded = with(
+            "zoowarden.history.enabled=false\nzoowarden.history.maxAge=3d\n\
+             zoowarden.history.maxSizeMb=9\nzoowarden.history.maxEntriesPerSecond=7\n\
+             zoowarden.history.maxValueBytes=0\naudit.enable=true\nzoowarden.audit.file=a.log",
+        );
+        let loaded = loaded.unwrap();
+        let history = HistorySettings {
+            enabled: false,
+            age_ms_max: 3 * 86_400_000,
+            size_mb_max: 9,
+            entries_per_second_max: 7,
+            value_bytes_max: 0,
+        };
+        assert_eq!(loaded.config.history, history);
+        let audit = AuditSettings {
+            enabled: true,
+            file: Some("a.log".into()),
+        };
+        assert_eq!(loaded.config.audit, audit);
+        assert_eq!(loaded.warnings, [""; 0]);
+    }
+
+    #[test]
+    fn what_makes_no_history_is_refused() {
+        for line in [
+            "zoowarden.history.maxAge=0",
+            "zoowarden.history.maxSizeMb=7",
+            "zoowarden.history.maxEntriesPerSecond=0",
+            "zoowarden.history.enabled=maybe",
+            "audit.enable=1",
+            "zoowarden.audit.file=",
+        ] {
+            let refused = with(line).unwrap_err();
+            assert!(refused.starts_with("zoo.cfg:3: "), "{refused}");
+        }
+    }
+}
