@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use zoowarden::server::config::{ConfigError, Overrides};
 
 use super::bench::BenchOptions;
+use super::history::{HistoryOptions, RestoreOptions};
 use super::migrate::{ExportOptions, ImportOptions};
 use super::shell::{ShellOptions, long_about};
 
@@ -25,6 +26,7 @@ Examples:
   zoowarden bench read                         put one under load; zoowarden bench --help
   zoowarden import --from /var/lib/zookeeper --data-dir /srv/zk
                                                bring ZooKeeper's data; zoowarden import --help
+  zoowarden history /app --recursive           who changed what when; zoowarden history --help
 
 Environment:
   SERVER_JVMFLAGS, JVMFLAGS   -Dkey=value words count as if given here; the rest is for Java
@@ -65,6 +67,10 @@ enum Command {
     /// Write a stopped server's data as a directory that Apache ZooKeeper starts from
     #[command(after_help = super::migrate::EXPORT_EXAMPLES)]
     Export(ExportOptions),
+    /// Show who changed a znode when, and what it was before
+    History(HistoryOptions),
+    /// Put back a deleted or overwritten znode or subtree
+    Restore(RestoreOptions),
 }
 
 /// What the process is to be.
@@ -80,6 +86,10 @@ pub(crate) enum Task {
     Import(ImportOptions),
     /// Data goes out for ZooKeeper.
     Export(ExportOptions),
+    /// A look into the history.
+    History(HistoryOptions),
+    /// A restore.
+    Restore(RestoreOptions),
 }
 
 /// What a server can be told on the command line.
@@ -120,6 +130,8 @@ impl Arguments {
             Some(Command::Bench(options)) => return Task::Bench(options),
             Some(Command::Import(options)) => return Task::Import(options),
             Some(Command::Export(options)) => return Task::Export(options),
+            Some(Command::History(options)) => return Task::History(options),
+            Some(Command::Restore(options)) => return Task::Restore(options),
             Some(Command::Server { options, words }) => (options, words),
         };
         let mut definitions = before.definitions;
@@ -169,7 +181,7 @@ mod tests {
         let words = std::iter::once("zoowarden").chain(line.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().into_task() {
             Task::Serve(options) => options,
-            other => panic!("{line} is {other:?}"),
+            other => panic!("{line} is no server: {other:?}"),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! What lives here: everything that belongs to the process and to nobody else. `args` is the
 //! command line, `start` the border to the library, `shell` the client of `zoowarden shell`, `bench`
-//! a load generator, `migrate` the two commands that move data. What does not: any meaning of a
-//! setting; that is `zoowarden::server::config`.
+//! a load generator, `migrate` the two commands that move data, `history` those about the change
+//! history. What does not: any meaning of a setting; that is `zoowarden::server::config`.
 //!
 //! Exit codes: 0 stopped as asked, 1 could not start or had to stop, 2 wrong arguments or
 //! configuration.
@@ -12,6 +12,7 @@
 
 mod args;
 mod bench;
+mod history;
 mod migrate;
 mod shell;
 mod start;
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Import(options) => migrate::import(&options),
         Task::Export(options) => migrate::export(&options),
+        Task::History(options) => history::show(&options),
+        Task::Restore(options) => history::restore(&options),
     }
 }
 
@@ -77,10 +80,13 @@ async fn run(config: Config) -> Result<(), StartError> {
     // Before the start, so that no signal falls between start and stop.
     let mut signals = Signals::listen()?;
     let server = start::start(config).await?;
+    // Answers until the server stops.
+    let desk = server.open_desk();
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         error = serve(&server) => Err(error),
     };
+    drop(desk);
     server.stop().await;
     outcome
 }
@@ -124,7 +130,7 @@ fn start_logging(level: Option<&str>) -> Result<(), String> {
         (Some(level), _) => ("--log-level", level),
         (None, Some(value)) => (LOG_VARIABLE, value.as_str()),
         // Raft itself tells of every message that a silent peer does not answer.
-        (None, None) => ("", "warn,openraft=error"),
+        (None, None) => ("", "warn,openraft=error,audit=info"),
     };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("{source}={filter}: expected a level or a filter: {error}"))?;

@@ -1,9 +1,10 @@
 //! The border to the library: starting a server and stopping it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use crate::history::Desk;
 use zoowarden::server::Server;
 use zoowarden::server::config::Config;
 
@@ -21,6 +22,20 @@ impl Running {
     /// Where the data lies, absolute.
     pub(crate) fn data_dir(&self) -> &Path {
         self.server.data_dir()
+    }
+
+    /// Lets the commands about the history ask this server. Without a socket it serves all the same.
+    pub(crate) fn open_desk(&self) -> Option<Desk> {
+        let history = self.server.history()?;
+        let address = reachable(self.client_address()).to_string();
+        let opened = Desk::open(self.data_dir(), history, address);
+        opened
+            .inspect_err(|error| {
+                let dir = self.data_dir().display();
+                tracing::warn!(%error, %dir,
+                    "no socket for the history: zoowarden history will not find this server");
+            })
+            .ok()
     }
 
     /// Waits until clients are served.
@@ -67,3 +82,13 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// Where a client of the same machine connects: every address is none that one can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

@@ -8,8 +8,10 @@
     reason = "all of it is tests, the functions they share included"
 )]
 
+mod audit;
 mod disk_full;
 mod handover;
+mod history;
 mod imported;
 mod leader_kill;
 mod lost_data;
@@ -18,8 +20,8 @@ mod observer;
 mod partition;
 mod pause;
 mod restart;
-mod security;
 mod secure_clients;
 mod secure_servers;
+mod security;
 mod sessions;
 mod single;

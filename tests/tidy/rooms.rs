@@ -19,6 +19,7 @@ const LEVELS: [(&str, u8); 16] = [
     ("storage", 3),
     ("zookeeper_files", 3),
     ("raft", 4),
+    ("history", 4),
     ("server", 5),
     ("client", 5),
     ("recipes", 6),

@@ -158,6 +158,7 @@ impl NodeConfig {
                 config.pre_alloc_size_kb = MEMORY_SEGMENT_KB;
                 config.snap_size_limit_kb = Some(MEMORY_SNAPSHOT_KB);
                 config.autopurge_snap_retain_count = MEMORY_SNAPSHOTS;
+                config.history.enabled = false;
             }
         }
         Ok(Config {

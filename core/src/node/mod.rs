@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::environment::in_process::Dialer;
 use crate::environment::{Listener, Net};
+use crate::history::History;
 use crate::proto::{ServerId, SessionId};
 use crate::raft::Leadership;
 use crate::server::config::Config;
@@ -219,6 +220,11 @@ impl Node {
     /// Whether this server leads and a quorum confirms it.
     pub(crate) async fn is_confirmed_leader(&self) -> bool {
         self.is_leader() && self.server().catch_up().await && self.is_leader()
+    }
+
+    /// Who changed which znode when; `None` if none is kept, as for a node in memory.
+    pub fn history(&self) -> Option<History> {
+        self.server().history()
     }
 
     /// Ends a session as its expiry does, on all servers at one moment: its ephemeral znodes are

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
+use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, Zxid, perms};
 use crate::replica::connection::State;
-use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica};
+use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica, Seen};
 use crate::session::Origin;
-use crate::tree::{Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tree, acl};
+use crate::tree::{
+    Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tracing, Tree, acl,
+};
 
 /// How far this server's own lane came by a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +94,10 @@ impl Replica {
         if let Some(connection) = &waiting {
             self.run_reads_before_write(tree, connection, at.now_us);
         }
-        let applied = tree.apply(at.term, at.stamp_ms, at.lane, at.number, draft);
+        let tracing = self.tracing(at.now_us, tree.last_zxid());
+        let (lane, number) = (at.lane, at.number);
+        let mut applied = tree.apply_traced(at.term, at.stamp_ms, lane, number, draft, tracing);
+        self.tell_witnesses(at, own, draft, waiting.as_deref(), &mut applied);
         for event in &applied.events {
             self.deliver(&applied, event, woken);
         }
@@ -100,6 +105,32 @@ impl Replica {
         self.answer(at, draft, &outcome);
         self.follow_session(own, draft, &outcome, woken);
         woken.extend(outcome.waiting);
+    }
+
+    fn tracing(&self, now_us: u64, last: Zxid) -> Tracing {
+        let all = self.witnesses.iter();
+        let wanted = all.map(|witness| witness.tracing(now_us, last));
+        wanted.fold(Tracing::OFF, Tracing::max)
+    }
+
+    fn tell_witnesses(
+        &self,
+        at: &At,
+        own: Lane,
+        draft: &Draft<'_>,
+        waiting: Option<&Connection>,
+        applied: &mut Applied,
+    ) {
+        for witness in &self.witnesses {
+            witness.saw(&mut Seen {
+                stamp_ms: at.stamp_ms,
+                server: own.server,
+                lane: at.lane,
+                client: waiting.map(Connection::peer),
+                draft,
+                applied,
+            });
+        }
     }
 
     /// Whose request a draft of this server is.

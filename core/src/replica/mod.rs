@@ -18,6 +18,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 mod watching;
+mod witness;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use apply::Progress;
 pub use authentication::{DigestAlgorithm, DigestSettings, SaslSettings};
 pub use connection::{Connection, Ending, Handshake, Traffic};
 pub use requests::Effects;
+pub use witness::{Seen, Witness};
 
 /// Proposals applied under one hold of the lock; readers get their turn in between.
 const APPLY_CHUNK: usize = 128;
@@ -69,6 +71,7 @@ pub struct Replica {
     connections: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
     /// The lane this server proposes on; changes only if another life of it was found.
     lane: Mutex<Lane>,
+    witnesses: Vec<Arc<dyn Witness>>,
     /// Requests that are not answered yet, of all connections.
     outstanding: AtomicUsize,
     /// What the operator's counters show.
@@ -84,9 +87,16 @@ impl Replica {
             watches: Mutex::new(Watches::default()),
             connections: Mutex::new(HashMap::new()),
             lane: Mutex::new(lane),
+            witnesses: Vec::new(),
             outstanding: AtomicUsize::new(0),
             traffic: Traffic::default(),
         }
+    }
+
+    /// Tells `witness` of everything that is applied from now on.
+    pub fn seen_by(mut self, witness: Arc<dyn Witness>) -> Replica {
+        self.witnesses.push(witness);
+        self
     }
 
     /// The tree as it is now. Writers wait as long as the guard lives.
@@ -112,6 +122,9 @@ impl Replica {
         // Ended before anybody can read the new tree, or a reply would show what no event told.
         for connection in self.connections() {
             connection.end(Ending::SnapshotInstalled);
+        }
+        for witness in &self.witnesses {
+            witness.skipped(present.last_zxid(), tree.last_zxid());
         }
         std::mem::replace(&mut *present, tree)
     }

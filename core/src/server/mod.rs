@@ -18,8 +18,11 @@
 //! | raft core, state machine, replication | openraft | `Consensus::stop` |
 //! | thread `zoowarden-log` | the log's files | `Log::close` |
 //! | ending, of a dropped `Node` | the server, until all of the above has stopped | ends by itself |
+//! | thread `zoowarden-history` | the store of the change history | [`Server::stop`], within a limit |
+//! | thread `zoowarden-audit` | the audit log's file | [`Server::stop`], within a limit |
 //! | thread `zoowarden-snapshot` | one snapshot; ends with it | it is waited for by raft |
 
+mod audit;
 pub mod config;
 mod connection;
 mod contact;
@@ -31,6 +34,7 @@ mod limits;
 mod listener;
 pub mod migration;
 mod open;
+mod records;
 mod secure;
 mod status;
 mod sync;
@@ -46,11 +50,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
+use crate::history::History;
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{DigestSettings, Ending, Replica, SaslSettings, Settings};
 use crate::server::config::{Config, HostPort, Role, Transport};
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
+use crate::server::records::Records;
 use crate::server::secure::ClientTls;
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
 use crate::tree::Rules;
@@ -82,6 +88,7 @@ pub(crate) struct Shared {
     not_joined: Mutex<Option<String>>,
     pub(crate) syncs: mpsc::UnboundedSender<ConnectionId>,
     next_connection: AtomicU64,
+    records: Records,
     pub(crate) started_ms: u64,
     /// The port of clients without TLS, or with either.
     pub(crate) client_port: Option<u16>,
@@ -180,14 +187,13 @@ impl Server {
         let mut opened = opened.await.map_err(std::io::Error::other)??;
 
         warn_of_large_requests(&config);
-        let me = config
-            .ensemble
-            .as_ref()
-            .map_or(ServerId(0), |ensemble| ensemble.my_id);
+        let me = my_id(&config);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
         // Moved, not cloned: a second owner would make every change copy its way.
         let tree = std::mem::take(&mut opened.recovered.tree);
-        let replica = Arc::new(Replica::new(settings(&config, &opened.log), tree, lane));
+        let records = Records::start(&config, &clock, tree.last_zxid())?;
+        let replica = Replica::new(settings(&config, &opened.log), tree, lane);
+        let replica = Arc::new(records.watch(replica));
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
             me,
@@ -219,6 +225,7 @@ impl Server {
             syncs,
             // 2^20 connections a millisecond are never opened, so no number is used twice.
             next_connection: AtomicU64::new(lane.boot << 20),
+            records,
         });
         let server = Server {
             shared: Arc::clone(&shared),
@@ -239,6 +246,7 @@ impl Server {
         server.spawn(leader::run(Arc::clone(&shared), heard));
         server.spawn(sync::run(Arc::clone(&shared), asking));
         server.spawn_clockwork(opened.standing);
+        shared.records.started();
         Ok(server)
     }
 
@@ -296,6 +304,12 @@ impl Server {
     /// Where the data lies, absolute.
     pub fn data_dir(&self) -> &Path {
         &self.shared.config.data_dir
+    }
+
+    /// Who changed which znode when; `None` if none is kept. What it tells is not checked against
+    /// any ACL: ask first who wants to know.
+    pub fn history(&self) -> Option<History> {
+        self.shared.records.history()
     }
 
     /// This server's place in its ensemble; `None` alone.
@@ -359,14 +373,21 @@ impl Server {
 
     async fn release(self) {
         self.end_tasks().await;
-        let log = Arc::clone(&self.shared.log);
-        if tokio::task::spawn_blocking(move || log.close())
-            .await
-            .is_err()
-        {
+        let (log, shared) = (Arc::clone(&self.shared.log), Arc::clone(&self.shared));
+        let closing = move || {
+            shared.records.close();
+            log.close();
+        };
+        if tokio::task::spawn_blocking(closing).await.is_err() {
             tracing::error!("the log did not close cleanly");
         }
     }
+}
+
+/// This server's number; 0 alone.
+fn my_id(config: &Config) -> ServerId {
+    let ensemble = config.ensemble.as_ref();
+    ensemble.map_or(ServerId(0), |ensemble| ensemble.my_id)
 }
 
 fn warn_of_large_requests(config: &Config) {

@@ -18,7 +18,7 @@ use crate::proto::{
 use crate::session::{Origin, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
-use crate::tree::{Draft, Lane, Rules, Tree};
+use crate::tree::{Draft, Lane, Rules, Traces, Tracing, Tree};
 
 /// What one proposal did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Applied {
     pub events: Vec<Event>,
     /// What became of the session.
     pub session: SessionChange,
+    /// What happened to each znode, as far as it was asked for.
+    pub traces: Traces,
 }
 
 /// What a proposal did to its session.
@@ -74,6 +76,7 @@ pub(super) struct Change<'a> {
     pub(super) rules: Rules,
     pub(super) identities: &'a [Id],
     pub(super) events: Vec<Event>,
+    pub(super) traces: Traces,
     /// The tree before the multi that runs; what quotas are checked against.
     pub(super) before_multi: Option<Tree>,
 }
@@ -88,6 +91,19 @@ impl Tree {
         lane: Lane,
         number: u64,
         draft: &Draft<'_>,
+    ) -> Applied {
+        self.apply_traced(term, stamp_ms, lane, number, draft, Tracing::OFF)
+    }
+
+    /// As [`Tree::apply`], and tells what happened to each znode.
+    pub fn apply_traced(
+        &mut self,
+        term: u64,
+        stamp_ms: i64,
+        lane: Lane,
+        number: u64,
+        draft: &Draft<'_>,
+        wanted: Tracing,
     ) -> Applied {
         self.lanes.insert(lane.server, (lane.boot, number));
         let at = |connection: &ConnectionId| Origin {
@@ -117,7 +133,7 @@ impl Tree {
             } => match self.authorize(*session, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
                 Ok(()) => {
-                    let mut change = self.begin(term, stamp_ms);
+                    let mut change = self.begin(term, stamp_ms, wanted);
                     change.session = *session;
                     change.rules = *rules;
                     change.identities = identities;
@@ -130,11 +146,11 @@ impl Tree {
                 code,
             } => match self.authorize(*session, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
-                Ok(()) => self.begin(term, stamp_ms).end(Err(*code)),
+                Ok(()) => self.begin(term, stamp_ms, wanted).end(Err(*code)),
             },
             Draft::Expire { session, origin } => match self.sessions.get(session) {
                 Some(found) if found.origin == *origin => {
-                    let change = self.begin(term, stamp_ms);
+                    let change = self.begin(term, stamp_ms, wanted);
                     self.close(change, *session)
                 }
                 _ => self.nothing(Ok(Reply::Empty)),
@@ -142,7 +158,7 @@ impl Tree {
             Draft::Reap { path } => match self.is_reapable(path) {
                 false => self.nothing(Ok(Reply::Empty)),
                 true => {
-                    let mut change = self.begin(term, stamp_ms);
+                    let mut change = self.begin(term, stamp_ms, wanted);
                     self.remove(&mut change, path);
                     change.end(Ok(Reply::Empty))
                 }
@@ -151,7 +167,7 @@ impl Tree {
     }
 
     /// Takes the next zxid.
-    fn begin<'a>(&mut self, term: u64, stamp_ms: i64) -> Change<'a> {
+    fn begin<'a>(&mut self, term: u64, stamp_ms: i64, wanted: Tracing) -> Change<'a> {
         self.last_zxid = self.last_zxid.next(term);
         Change {
             zxid: self.last_zxid,
@@ -160,6 +176,7 @@ impl Tree {
             rules: Rules::default(),
             identities: &[],
             events: Vec::new(),
+            traces: Traces::new(wanted),
             before_multi: None,
         }
     }
@@ -171,6 +188,7 @@ impl Tree {
             result,
             events: Vec::new(),
             session: SessionChange::None,
+            traces: Traces::default(),
         }
     }
 
@@ -182,7 +200,7 @@ impl Tree {
         timeout_ms: i32,
         origin: Origin,
     ) -> Applied {
-        let change = self.begin(term, 0);
+        let change = self.begin(term, 0, Tracing::OFF);
         // An id that reads as another kind of owner would make its ephemerals something else.
         let usable = Owner(id.0).kind() == Kind::Ephemeral(id);
         let session = Session::new(timeout_ms, password, Some(origin));
@@ -230,7 +248,7 @@ impl Tree {
         }
         let result = self.write(&mut change, &request);
         if result.is_err() {
-            change.events.clear();
+            change.forget();
         }
         change.end(result)
     }
@@ -320,7 +338,14 @@ impl Change<'_> {
             result,
             events: self.events,
             session: SessionChange::None,
+            traces: self.traces,
         }
+    }
+
+    /// Nothing happened after all.
+    pub(super) fn forget(&mut self) {
+        self.events.clear();
+        self.traces.clear();
     }
 
     /// Notes that something happened.

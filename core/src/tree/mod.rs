@@ -23,6 +23,7 @@ mod quota;
 mod read;
 mod reaper;
 pub mod stored;
+mod trace;
 mod write;
 mod znode;
 
@@ -36,10 +37,12 @@ use imbl::{OrdMap, OrdSet};
 use crate::proto::{Acl, Id, ServerId, Stat, Zxid, perms};
 use crate::session::Table;
 use crate::tree::acl::{AclId, AclTable};
-use crate::tree::znode::{Kind, Znode};
+use crate::tree::znode::Znode;
 
 pub use apply::{Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
+pub use trace::{Shape, Trace, Traces, Tracing, Value};
+pub use znode::Kind;
 
 /// Whether a lane's number is the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

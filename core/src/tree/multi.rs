@@ -33,7 +33,7 @@ impl Tree {
             match self.multi_op(change, op) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(code) => {
-                    change.events.clear();
+                    change.forget();
                     if let Some(before) = before {
                         *self = before;
                     }

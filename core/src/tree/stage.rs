@@ -8,7 +8,7 @@ use crate::proto::{
     Stat, Writer,
 };
 use crate::session::Origin;
-use crate::tree::{Admission, Applied, Draft, Lane, Rules, Tree};
+use crate::tree::{Admission, Applied, Draft, Lane, Rules, Tracing, Tree};
 
 /// The session that plays when no other is named.
 pub(super) const S1: SessionId = SessionId(0x10_0000_0001);
@@ -141,6 +141,7 @@ pub(super) struct Stage {
     pub(super) term: u64,
     pub(super) rules: Rules,
     pub(super) identities: Vec<Id>,
+    pub(super) tracing: Tracing,
     number: u64,
 }
 
@@ -152,6 +153,7 @@ impl Stage {
             term: 0,
             rules: Rules::default(),
             identities: vec![Id::new("ip", "127.0.0.1")],
+            tracing: Tracing::OFF,
             number: 0,
         };
         for session in [S1, S2] {
@@ -178,7 +180,8 @@ impl Stage {
         self.number += 1;
         assert_eq!(self.tree.admit(LANE, self.number), Admission::Next);
         let (term, now_ms) = (self.term, self.now_ms);
-        let applied = self.tree.apply(term, now_ms, LANE, self.number, draft);
+        let tree = &mut self.tree;
+        let applied = tree.apply_traced(term, now_ms, LANE, self.number, draft, self.tracing);
         assert_eq!(applied.zxid, self.tree.last_zxid());
         applied
     }

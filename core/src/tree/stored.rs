@@ -19,7 +19,7 @@ use crate::tree::acl::AclId;
 use crate::tree::apply::Change;
 use crate::tree::image::Walk;
 use crate::tree::znode::{Kind, Owner, Znode};
-use crate::tree::{Rules, Tree};
+use crate::tree::{Rules, Traces, Tree};
 
 /// The fields of a znode that Apache ZooKeeper stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -454,6 +454,7 @@ impl Tree {
             identities: &[],
             events: Vec::new(),
             before_multi: None,
+            traces: Traces::default(),
         }
     }
 

@@ -85,6 +85,8 @@ impl Tree {
         let (_, name) = path::split(path).unwrap_or_default();
         let znode = Znode::new(name, change.zxid, change.stamp_ms, kind, data, acl);
         let (stat, bytes) = (znode.stat(), znode.data_bytes());
+        let after = change.traces.shape(&znode, &self.acls);
+        change.traces.add(path, None, after);
         change.note(EventKind::Created, path, self.acls.get(acl));
         if let Some(parent) = Arc::make_mut(&mut self.root).find_mut(parent_path) {
             parent.bear(znode, change.zxid);
@@ -136,6 +138,8 @@ impl Tree {
         let Some(znode) = parent.bury(name, change.zxid) else {
             return;
         };
+        let before = change.traces.shape(&znode, &self.acls);
+        change.traces.add(path, before, None);
         change.note(EventKind::Deleted, path, self.acls.get(znode.acl));
         let acl = self.acls.get(parent_acl);
         change.note(EventKind::ChildrenChanged, parent_path, acl);
@@ -161,6 +165,7 @@ impl Tree {
         let growth = after as i64 - before as i64;
         self.check_quota(change, path, growth, 0)?;
         compare(version, znode.version)?;
+        let shape = change.traces.shape(znode, &self.acls);
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
             .ok_or(Code::NoNode)?;
@@ -169,6 +174,8 @@ impl Tree {
         znode.mzxid = change.zxid;
         znode.mtime_ms = change.stamp_ms;
         let stat = znode.stat();
+        let became = change.traces.shape(znode, &self.acls);
+        change.traces.add(path, shape, became);
         let acl = self.acls.get(znode.acl);
         change.note(EventKind::DataChanged, path, acl);
         self.count_data(before, after);
@@ -179,7 +186,7 @@ impl Tree {
     /// Replaces a znode's access control list.
     pub(super) fn set_acl(
         &mut self,
-        change: &Change<'_>,
+        change: &mut Change<'_>,
         path: &str,
         acl: Option<&[Acl]>,
         version: i32,
@@ -189,6 +196,7 @@ impl Tree {
         let znode = self.root.find(path).ok_or(Code::NoNode)?;
         self.allow(change, znode, OpCode::SetAcl)?;
         compare(version, znode.aversion)?;
+        let shape = change.traces.shape(znode, &self.acls);
         let acl = self.acls.acquire(&acl);
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
@@ -196,6 +204,8 @@ impl Tree {
         let before = std::mem::replace(&mut znode.acl, acl);
         znode.aversion = znode.aversion.wrapping_add(1);
         let stat = znode.stat();
+        let became = change.traces.shape(znode, &self.acls);
+        change.traces.add(path, shape, became);
         self.acls.release(before);
         Ok(stat)
     }

@@ -12,7 +12,7 @@ use crate::tree::children::Children;
 
 /// What lives as long as what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Until it is deleted.
     Persistent,
     /// Until its session closes.

@@ -36,7 +36,7 @@ mod quota;
 mod reads;
 mod requests;
 mod search;
-mod show;
+pub(crate) mod show;
 mod table;
 mod transfer;
 mod walk;
@@ -57,7 +57,7 @@ use line::Word;
 use link::Link;
 use output::Output;
 
-pub(crate) use options::{ShellOptions, long_about, respelled};
+pub(crate) use options::{Credential, ShellOptions, long_about, parse_auth, respelled};
 
 /// Where commands come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -111,11 +111,25 @@ pub(crate) struct ShellOptions {
 
 /// `--auth`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Credential {
+pub(crate) enum Credential {
     /// What an auth packet carries.
     Auth(String, Vec<u8>),
     /// No server takes this scheme by an auth packet: it is an exchange of its own.
     Sasl(SaslLogin),
+}
+
+impl Credential {
+    /// What a client shows by auth packets, and by SASL; of the latter the last one counts.
+    pub(crate) fn divide(all: &[Credential]) -> (Vec<(String, Vec<u8>)>, Option<SaslLogin>) {
+        let (mut auth, mut sasl) = (Vec::new(), None);
+        for credential in all {
+            match credential {
+                Credential::Auth(scheme, secret) => auth.push((scheme.clone(), secret.clone())),
+                Credential::Sasl(login) => sasl = Some(login.clone()),
+            }
+        }
+        (auth, sasl)
+    }
 }
 
 /// `--tls-verify`.
@@ -132,13 +146,7 @@ enum Verify {
 impl ShellOptions {
     /// How the client connects. An error is about the files that TLS needs.
     pub(crate) fn client_config(&self, on_expiry: OnExpiry) -> Result<ClientConfig, TlsError> {
-        let (mut auth, mut sasl) = (Vec::new(), None);
-        for credential in &self.auth {
-            match credential {
-                Credential::Auth(scheme, secret) => auth.push((scheme.clone(), secret.clone())),
-                Credential::Sasl(login) => sasl = Some(login.clone()),
-            }
-        }
+        let (auth, sasl) = Credential::divide(&self.auth);
         Ok(ClientConfig {
             session_timeout_ms: self.timeout,
             read_only: self.read_only,
@@ -203,7 +211,7 @@ pub(crate) fn respelled(arguments: impl Iterator<Item = OsString>) -> Vec<OsStri
     spelled
 }
 
-fn parse_auth(text: &str) -> Result<Credential, String> {
+pub(crate) fn parse_auth(text: &str) -> Result<Credential, String> {
     match text.split_once(':') {
         Some(("sasl", login)) => match login.split_once(':') {
             Some((user, password)) => Ok(Credential::Sasl(SaslLogin::new(user, password))),

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use super::record;
 use super::resolve::Draft;
 use super::security;
 use super::setting::{Parsed, Setting, boolean, hours, limit, port, text, u32_from, whole, yes_no};
@@ -268,6 +269,16 @@ static KEYS: &[Key] = &[
         Set(|d, v| put(&mut d.config.admin.idle_timeout_ms, u32_from(v, 0, MS))),
     ),
     both("admin.*", NotYet(OFF)),
+    // What a server records of what it did.
+    file("zoowarden.history.enabled", record::ENABLED),
+    file("zoowarden.history.maxAge", record::AGE_MAX),
+    file("zoowarden.history.maxSizeMb", record::SIZE_MB_MAX),
+    file(
+        "zoowarden.history.maxEntriesPerSecond",
+        record::ENTRIES_PER_SECOND_MAX,
+    ),
+    file("zoowarden.history.maxValueBytes", record::VALUE_BYTES_MAX),
+    file("zoowarden.audit.file", record::AUDIT_FILE),
     // TLS.
     file(
         "secureClientPort",
@@ -346,6 +357,7 @@ static KEYS: &[Key] = &[
     file("oraclePath", NotYet(&[])),
     file("multiAddress.enabled", NotYet(OFF)),
     file("metricsProvider.*", NotYet(&[])),
+    both("audit.enable", record::AUDIT_ENABLE),
     both("audit.*", NotYet(OFF)),
     both("leaderServes", NotYet(&["yes"])),
     both("db.autocreate", NotYet(&["true"])),

@@ -17,6 +17,7 @@ mod load;
 mod membership;
 mod overrides;
 mod properties;
+mod record;
 mod resolve;
 mod security;
 mod setting;
@@ -33,6 +34,7 @@ pub use ensemble::{Ensemble, HostPort, Member, Role, ServerId};
 pub use error::ConfigError;
 pub use load::load;
 pub use overrides::Overrides;
+pub use record::{AuditSettings, HistorySettings};
 pub use resolve::{Loaded, Sources, TextFile, resolve};
 pub use security::SecuritySettings;
 pub use system::SystemProperties;
@@ -139,6 +141,10 @@ pub struct Config {
     pub read_only_mode_enabled: bool,
     /// The HTTP endpoint of commands.
     pub admin: AdminSettings,
+    /// The change history.
+    pub history: HistorySettings,
+    /// The audit log.
+    pub audit: AuditSettings,
     /// The other servers; `None`: this one is alone.
     pub ensemble: Option<Ensemble>,
 }
@@ -239,6 +245,8 @@ impl Default for Config {
             enforce_quota: false,
             read_only_mode_enabled: false,
             admin: AdminSettings::default(),
+            history: HistorySettings::default(),
+            audit: AuditSettings::default(),
             ensemble: None,
         }
     }
