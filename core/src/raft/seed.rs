@@ -142,3 +142,76 @@ fn apply(tree: &mut Tree, term: u64, bytes: &bytes::Bytes) -> Result<(), crate::
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::storage::{Disk, LogOptions, MemoryDisk};
+    use crate::tree::stored::Rebuild;
+
+    fn tree(last_zxid: i64) -> Tree {
+        let password = |_| [7; 16];
+        let mut rebuild = Rebuild::fresh();
+        rebuild.session(5, 4_000);
+        rebuild.finish(last_zxid, password).unwrap().0
+    }
+
+    fn voters(count: u8) -> BTreeMap<ServerId, String> {
+        let voters = (1..=count).map(|id| (ServerId(id), format!("host{id}:2888")));
+        voters.collect()
+    }
+
+    /// What a server finds that starts on what was seeded: the place in the log, and the tree.
+    fn seeded(tree: Tree, me: u8, voters: &BTreeMap<ServerId, String>) -> (EntryId, u64) {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let dir = Path::new("/data");
+        let open = |salt| Log::open(Arc::clone(&disk), dir, LogOptions::new(salt)).unwrap();
+        let log = open(1);
+        let snapshots = Snapshots::open(Arc::clone(&disk), dir, 2).unwrap();
+        seed(&log, &snapshots, tree, ServerId(me), voters).unwrap();
+        log.close();
+        let log = open(2);
+        let file = snapshots.newest().unwrap().unwrap();
+        let state = log.state();
+        assert_eq!(state.purged, Some(file.id));
+        assert_eq!(state.last, Some(file.id));
+        assert!(state.vote.is_some());
+        let recovered = Recovered::load(&file).unwrap();
+        (file.id, replayed(recovered, &log).unwrap().digest())
+    }
+
+    #[test]
+    fn every_voter_gets_the_same_place_in_the_log_and_the_same_tree() {
+        let last_zxid = 0x0000_0005_0000_0009;
+        let (first, digest) = seeded(tree(last_zxid), 1, &voters(3));
+        assert_eq!(seeded(tree(last_zxid), 2, &voters(3)), (first, digest));
+        assert_eq!(digest, tree(last_zxid).digest());
+        assert_eq!(first.term, 5);
+        assert!((1..=LINEAGE_MAX).contains(&lineage(first.index)));
+        assert_eq!(lineage(first.index + 1_000_000_000), lineage(first.index));
+        assert_eq!(lineage(1_000_000_000), 0, "an ensemble that began empty");
+    }
+
+    #[test]
+    fn other_data_or_other_voters_are_another_lineage() {
+        let (first, _) = seeded(tree(9), 1, &voters(3));
+        assert_eq!(first.term, 1, "there is no term 0");
+        let (other_data, _) = seeded(tree(10), 1, &voters(3));
+        let (other_voters, _) = seeded(tree(9), 1, &voters(5));
+        assert_ne!(first, other_data);
+        assert_ne!(first, other_voters);
+    }
+
+    #[test]
+    fn a_tree_without_zxids_left_is_refused() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let dir = Path::new("/data");
+        let log = Log::open(Arc::clone(&disk), dir, LogOptions::new(1)).unwrap();
+        let snapshots = Snapshots::open(disk, dir, 2).unwrap();
+        let spent = seed(&log, &snapshots, tree(i64::MAX), ServerId(1), &voters(1));
+        assert!(matches!(spent, Err(SeedError::ZxidsSpent(_))));
+    }
+}

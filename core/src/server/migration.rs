@@ -116,7 +116,7 @@ pub struct Imported {
     pub transactions: u64,
     /// Digests recorded by ZooKeeper that were compared.
     pub digests_compared: u64,
-    /// Znodes, as ZooKeeper counts them.
+    /// Znodes.
     pub znodes: usize,
     /// Sessions.
     pub sessions: usize,
@@ -167,7 +167,8 @@ pub fn import(
         snapshot: loaded.snapshot,
         transactions: loaded.transactions,
         digests_compared: loaded.digests_compared,
-        znodes: tree.node_count(),
+        // The tree counts its root twice, as ZooKeeper does.
+        znodes: tree.node_count() - 1,
         sessions: tree.sessions().len(),
         ephemerals: tree.ephemerals_count(),
         orphans: loaded.orphans,

@@ -213,7 +213,7 @@ impl Base {
         let reader = compression_of(file).reader(File::open(file)?);
         let mut reader = SnapshotReader::begin(reader)?;
         let rebuild = fill(&mut reader, |znodes| {
-            if znodes % TELL_EVERY == 0 {
+            if znodes.is_multiple_of(TELL_EVERY) {
                 tell(Progress::Znodes(file, znodes));
             }
         })?;
@@ -318,7 +318,7 @@ impl Replay {
                 return Ok(());
             };
             self.take(at, &transaction)?;
-            if self.transactions > 0 && self.transactions % TELL_EVERY == 0 {
+            if self.transactions > 0 && self.transactions.is_multiple_of(TELL_EVERY) {
                 tell(Progress::Transactions(file, self.transactions));
             }
         }

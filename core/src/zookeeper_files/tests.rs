@@ -51,13 +51,15 @@ fn digest_acl() -> Vec<Acl> {
     ]
 }
 
+type Znode<'a> = (&'a str, Option<&'a [u8]>, Vec<Acl>, StoredStat);
+
 /// A little of everything, with a session that owns something.
 fn rebuild() -> Rebuild {
     let mut rebuild = Rebuild::new();
     let open = [Acl::open()];
     rebuild.session(SESSION, 4_000);
     rebuild.session(OTHER, 30_000);
-    let znodes: [(&str, Option<&[u8]>, Vec<Acl>, StoredStat); 12] = [
+    let znodes: [Znode<'_>; 12] = [
         ("", Some(b""), open.to_vec(), stat(0)),
         ("/zookeeper", Some(b""), open.to_vec(), stat(0)),
         ("/zookeeper/quota", Some(b""), open.to_vec(), stat(0)),

@@ -33,7 +33,9 @@ struct Round {
     export: &'static [&'static str],
 }
 
-const ROUNDS: [Round; 4] = [
+const CONFIG: &str = "/zookeeper/config";
+
+const ROUNDS: [Round; 5] = [
     Round {
         name: "a server that was stopped",
         layout: Layout::Together,
@@ -47,6 +49,13 @@ const ROUNDS: [Round; 4] = [
         compression: "",
         ending: Ending::Killed,
         export: &["--for", "3.9"],
+    },
+    Round {
+        name: "a member of an ensemble that was killed",
+        layout: Layout::Member,
+        compression: "",
+        ending: Ending::Killed,
+        export: &["--for", "3.7"],
     },
     Round {
         name: "gzip",
@@ -107,7 +116,7 @@ async fn play(round: &'static Round, tools: Tools, folder: PathBuf) {
 
     let copy = source.copy(&folder.join("copy"));
     let mut server = tools.start_zookeeper(&copy);
-    let expected = look(&copy).await;
+    let mut expected = look(&copy).await;
     server.end(Ending::Stopped).await;
     for path in &acknowledged {
         assert!(expected.contains_key(path), "{path} was acknowledged");
@@ -118,7 +127,13 @@ async fn play(round: &'static Round, tools: Tools, folder: PathBuf) {
     tools.import(&source, &ours).await;
     let mut server = tools.start_zoowarden(&ours);
     keeper.moves_to(&ours).await;
-    same("imported", &expected, &look(&ours).await);
+    let mut imported = look(&ours).await;
+    if round.layout == Layout::Member {
+        // Every member writes its own servers there when it starts; the two have other ports.
+        expected.remove(CONFIG).unwrap();
+        imported.remove(CONFIG).unwrap();
+    }
+    same("imported", &expected, &imported);
     let last = expected.values().map(|znode| znode.stat.pzxid).max();
     keeper.goes_on(last.unwrap()).await;
     let expected = look(&ours).await;

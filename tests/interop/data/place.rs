@@ -26,6 +26,8 @@ const TTL: &str = "-Dzookeeper.extendedTypesEnabled=true";
 pub(super) enum Layout {
     Together,
     Apart,
+    /// Of an ensemble of one, with epochs in its zxids.
+    Member,
 }
 
 /// How a server ends.
@@ -72,7 +74,19 @@ impl Place {
             place.logs().display(),
             place.port,
         );
-        fs::write(place.config(), text).unwrap();
+        let member = match layout {
+            Layout::Together | Layout::Apart => String::new(),
+            Layout::Member => {
+                fs::create_dir_all(place.data()).unwrap();
+                fs::write(place.data().join("myid"), "1\n").unwrap();
+                let (quorum, election) = (free_port(), free_port());
+                format!(
+                    "initLimit=10\nsyncLimit=5\nstandaloneEnabled=false\n\
+                     server.1=127.0.0.1:{quorum}:{election}\n"
+                )
+            }
+        };
+        fs::write(place.config(), text + &member).unwrap();
         place
     }
 
@@ -82,7 +96,7 @@ impl Place {
 
     fn logs(&self) -> PathBuf {
         match self.layout {
-            Layout::Together => self.data(),
+            Layout::Together | Layout::Member => self.data(),
             Layout::Apart => self.folder.join("logs"),
         }
     }
