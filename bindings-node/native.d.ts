@@ -82,6 +82,7 @@ export interface NativeClientOptions {
   /** Whether a new session follows an expired one. */
   renew: boolean
   auth: Array<NativeAuth>
+  sasl?: NativeSasl
   /** Of a session to attach to; together with its password. */
   sessionId?: bigint
   sessionPassword?: Uint8Array
@@ -237,6 +238,12 @@ export interface NativeRecipeOptions {
   layout: number
   /** Leases of a semaphore, members of a double barrier; else of no meaning. */
   count: number
+}
+
+/** Who the client is by SASL. */
+export interface NativeSasl {
+  user: string
+  password: string
 }
 
 /** Whom to trust and who to be, PEM. */

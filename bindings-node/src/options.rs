@@ -3,8 +3,8 @@
 use napi::bindgen_prelude::{BigInt, Uint8Array};
 use napi_derive::napi;
 use zoowarden::client::{
-    Acl, ClientConfig, ConnectStringError, Id, OnExpiry, PASSWORD_BYTES, SessionId, TlsConfig,
-    TlsIdentity, TlsOptions, TlsVerify,
+    Acl, ClientConfig, ConnectStringError, Id, OnExpiry, PASSWORD_BYTES, SaslLogin, SessionId,
+    TlsConfig, TlsIdentity, TlsOptions, TlsVerify,
 };
 
 /// How a client connects. Everything has been given its default.
@@ -17,6 +17,7 @@ pub struct NativeClientOptions {
     /// Whether a new session follows an expired one.
     pub renew: bool,
     pub auth: Vec<NativeAuth>,
+    pub sasl: Option<NativeSasl>,
     /// Of a session to attach to; together with its password.
     pub session_id: Option<BigInt>,
     pub session_password: Option<Uint8Array>,
@@ -41,6 +42,13 @@ pub struct NativeTls {
 pub struct NativeAuth {
     pub scheme: String,
     pub auth: Uint8Array,
+}
+
+/// Who the client is by SASL.
+#[napi(object)]
+pub struct NativeSasl {
+    pub user: String,
+    pub password: String,
 }
 
 /// An entry of an access control list.
@@ -74,6 +82,9 @@ impl NativeClientOptions {
                 OnExpiry::End
             },
             auth: auth.map(|a| (a.scheme.clone(), a.auth.to_vec())).collect(),
+            sasl: self
+                .sasl
+                .map(|login| SaslLogin::new(login.user, login.password)),
             tls: self.tls.map(NativeTls::into_config).transpose()?,
             ..ClientConfig::new(hosts)
         })

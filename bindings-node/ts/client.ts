@@ -52,6 +52,12 @@ export interface ClientOptions {
   readonly onExpiry?: "renew" | "end" | undefined;
   /** Identities, given to every connection: `{ scheme: "digest", auth: "user:password" }`. */
   readonly auth?: readonly { readonly scheme: string; readonly auth: Data }[] | undefined;
+  /**
+   * Who the client is by SASL (DIGEST-MD5), proven on every connection before anything else is sent.
+   * If a server refuses, or cannot prove that it knows the password too, the client ends:
+   * `authFailed`.
+   */
+  readonly sasl?: { readonly user: string; readonly password: string } | undefined;
   /** Speaks TLS to all servers: `{}` trusts whom the operating system trusts. */
   readonly tls?: TlsOptions | undefined;
 }
@@ -467,7 +473,7 @@ function nativeOptions(options: ClientOptions): NativeClientOptions {
   if (options === null || typeof options !== "object") {
     throw new TypeError(`options must be an object, not ${describe(options)}`);
   }
-  const { session, tls, onExpiry } = options;
+  const { session, sasl, tls, onExpiry } = options;
   if (onExpiry !== undefined && onExpiry !== "renew" && onExpiry !== "end") {
     throw new TypeError(`options.onExpiry must be "renew" or "end", not ${describe(onExpiry)}`);
   }
@@ -487,6 +493,12 @@ function nativeOptions(options: ClientOptions): NativeClientOptions {
   if (session !== undefined) {
     native.sessionId = session.id;
     native.sessionPassword = session.password;
+  }
+  if (sasl !== undefined) {
+    native.sasl = {
+      user: checkText(sasl.user, "options.sasl.user"),
+      password: checkText(sasl.password, "options.sasl.password"),
+    };
   }
   if (tls !== undefined) {
     native.tls = nativeTls(tls);

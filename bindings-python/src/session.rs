@@ -10,7 +10,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use zoowarden::client::{
-    Answer, OnExpiry, ReadOptions, TlsConfig, TlsIdentity, TlsOptions, TlsVerify,
+    Answer, OnExpiry, ReadOptions, SaslLogin, TlsConfig, TlsIdentity, TlsOptions, TlsVerify,
 };
 use zoowarden::proto::{
     Acl, AddWatchMode, Code, Create, Id, MultiOp, OpCode, PASSWORD_BYTES, ReadOp, Request,
@@ -76,7 +76,7 @@ impl Session {
     /// states to take.
     #[new]
     #[pyo3(signature = (port, on_state, hosts, *, session_timeout_ms, limit_ms, read_only, shuffle,
-        renew, keep_null, auth, session, tls, node))]
+        renew, keep_null, auth, sasl, session, tls, node))]
     #[allow(
         clippy::too_many_arguments,
         reason = "one for each option of the configuration"
@@ -92,6 +92,7 @@ impl Session {
         renew: bool,
         keep_null: bool,
         auth: Vec<(String, Vec<u8>)>,
+        sasl: Option<(String, String)>,
         session: Option<(i64, [u8; PASSWORD_BYTES])>,
         tls: Option<Tls>,
         node: Option<Inside<'_>>,
@@ -101,6 +102,7 @@ impl Session {
         config.read_only = read_only;
         config.shuffle = shuffle;
         config.auth = auth;
+        config.sasl = sasl.map(|(user, password)| SaslLogin::new(user, password));
         config.session = session.map(|(id, password)| (SessionId(id), password));
         config.on_expiry = if renew {
             OnExpiry::Renew

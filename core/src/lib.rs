@@ -18,6 +18,8 @@ mod raft;
 pub mod recipes;
 #[cfg(feature = "server")]
 mod replica;
+#[cfg(any(feature = "client", feature = "server"))]
+mod sasl;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]
@@ -30,6 +32,8 @@ pub mod testing;
 pub mod tree;
 #[cfg(feature = "server")]
 mod watch;
+#[cfg(feature = "server")]
+pub mod zookeeper_files;
 
 #[cfg(feature = "client")]
 pub use client::{

@@ -756,6 +756,15 @@ zoowarden_code zoowarden_options_auth(struct zoowarden_options options,
                                       const void *credentials,
                                       size_t length);
 
+// Who the client is by SASL (DIGEST-MD5), proven on every connection before anything else is sent;
+// NULL for both: nobody. If a server refuses, or cannot prove that it knows the password too, every
+// call is answered ZOOWARDEN_AUTH_FAILED.
+//
+// Requires: `user` and `password` are strings, or both NULL.
+zoowarden_code zoowarden_options_sasl(struct zoowarden_options options,
+                                      const char *user,
+                                      const char *password);
+
 // Whom to tell of changes of the client's state; NULL for nobody. `user` must stay good until the
 // client is closed.
 //

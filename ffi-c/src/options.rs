@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zoowarden::client::{
-    ClientConfig, ConnectString, ConnectStringError, OnExpiry, SessionId, TlsConfig, TlsError,
-    TlsOptions,
+    ClientConfig, ConnectString, ConnectStringError, OnExpiry, SaslLogin, SessionId, TlsConfig,
+    TlsError, TlsOptions,
 };
 
 use crate::callbacks::User;
@@ -256,6 +256,38 @@ pub unsafe extern "C" fn zoowarden_options_auth(
         let (scheme, bytes) = unsafe { (text(scheme, "scheme")?, data(credentials, length)?) };
         let entry = (scheme.to_owned(), bytes.unwrap_or_default().to_vec());
         options.config.auth.push(entry);
+        Ok(())
+    })
+}
+
+/// Who the client is by SASL (DIGEST-MD5), proven on every connection before anything else is sent;
+/// NULL for both: nobody. If a server refuses, or cannot prove that it knows the password too, every
+/// call is answered ZOOWARDEN_AUTH_FAILED.
+///
+/// # Safety
+/// `user` and `password` are strings, or both NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zoowarden_options_sasl(
+    options: zoowarden_options,
+    user: *const c_char,
+    password: *const c_char,
+) -> zoowarden_code {
+    change(options, |options| {
+        // SAFETY: as promised by the caller.
+        let given = unsafe {
+            (
+                text_or_null(user, "user")?,
+                text_or_null(password, "password")?,
+            )
+        };
+        options.config.sasl = match given {
+            (None, None) => None,
+            (Some(user), Some(password)) => Some(SaslLogin::new(user, password)),
+            _ => {
+                let what = "a user needs a password, and a password a user";
+                return Err(Failure::bad_arguments(what.to_owned()));
+            }
+        };
         Ok(())
     })
 }

@@ -6,6 +6,7 @@
 mod operations;
 mod order;
 mod recovery;
+mod sasl;
 mod secure;
 mod watchers;
 

@@ -10,6 +10,7 @@
 
 mod disk_full;
 mod handover;
+mod imported;
 mod leader_kill;
 mod lost_data;
 mod moved;
@@ -17,5 +18,6 @@ mod observer;
 mod partition;
 mod pause;
 mod restart;
+mod security;
 mod sessions;
 mod single;

@@ -27,6 +27,8 @@ mod multi;
 mod ordering;
 mod quotas;
 mod reads;
+mod sasl;
+mod security;
 mod sessions;
 mod set_watches;
 mod sync;

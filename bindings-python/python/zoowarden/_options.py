@@ -34,6 +34,7 @@ class Options:
     shuffle: bool
     renew_session: bool
     auth: Sequence[tuple[str, str | bytes]] = field(repr=False)
+    sasl: tuple[str, str] | None = field(repr=False)
     session: tuple[int, bytes] | None = field(repr=False)
     default_acl: Sequence[ACL] | None
     tls: TLS | None
@@ -53,6 +54,7 @@ class Options:
             renew=self.renew_session,
             keep_null=keep_null,
             auth=[(scheme, credential_bytes(credential)) for scheme, credential in self.auth],
+            sasl=self.sasl,
             session=self.session,
             tls=None if self.tls is None else tls_parts(self.tls),
             node=native,

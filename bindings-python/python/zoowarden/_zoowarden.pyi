@@ -170,6 +170,7 @@ class Session:
         renew: bool,
         keep_null: bool,
         auth: list[tuple[str, bytes]],
+        sasl: tuple[str, str] | None,
         session: tuple[int, bytes] | None,
         tls: tuple[bytes | None, tuple[bytes, bytes] | None, str] | None,
         node: Node | Ensemble | None,

@@ -51,6 +51,8 @@ class AsyncClient:
         shuffle: whether the servers are tried in random order.
         renew_session: whether a new session begins when one has expired. If not, the client is over.
         auth: credentials, each a scheme and what it takes: ``("digest", "user:password")``.
+        sasl: user and password for SASL (DIGEST-MD5), proven on every connection before anything
+            else is sent. The password does not travel, but use TLS as well.
         session: id and password of a session to attach to.
         default_acl: the ACL of znodes that are created without one; everybody may do everything.
         tls: how connections are secured; None for not at all.
@@ -66,6 +68,7 @@ class AsyncClient:
         shuffle: bool = True,
         renew_session: bool = False,
         auth: Sequence[tuple[str, str | bytes]] = (),
+        sasl: tuple[str, str] | None = None,
         session: tuple[int, bytes] | None = None,
         default_acl: Sequence[ACL] | None = None,
         tls: TLS | None = None,
@@ -79,6 +82,7 @@ class AsyncClient:
             shuffle=shuffle,
             renew_session=renew_session,
             auth=auth,
+            sasl=sasl,
             session=session,
             default_acl=default_acl,
             tls=tls,
@@ -100,7 +104,7 @@ class AsyncClient:
 
         Raises:
             ConnectionLossError: no server took it in time.
-            AuthFailedError: a server refused the credentials.
+            AuthFailedError: a server refused the credentials, or could not prove itself by SASL.
             SessionExpiredError: the session to attach to is over.
         """
         if self._native is not None:

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::client::{ConnectString, TlsConfig};
+use crate::client::{ConnectString, SaslLogin, TlsConfig};
 use crate::environment::{Net, Tcp};
 use crate::proto::{PASSWORD_BYTES, SessionId};
 
@@ -26,7 +26,8 @@ pub enum State {
     Suspended,
     /// The session is gone with its ephemerals and watches.
     Expired,
-    /// A credential was refused; servers close the connection then.
+    /// A credential was refused, or the server wants one that this client has not; servers close
+    /// the connection then.
     AuthFailed,
     /// The client was closed.
     Closed,
@@ -96,6 +97,10 @@ pub struct ClientConfig {
     pub on_expiry: OnExpiry,
     /// Credentials shown on every connection: scheme, and what it takes (`user:password`).
     pub auth: Vec<(String, Vec<u8>)>,
+    /// Who the client is by SASL, proven on every connection before anything else is sent; `None`
+    /// for nobody. If a server refuses, or cannot prove that it knows the password too, the client
+    /// ends: [`State::AuthFailed`].
+    pub sasl: Option<SaslLogin>,
     /// Who hears of states.
     pub on_state: Option<StateSink>,
     /// How connections are secured; `None` for not at all.
@@ -119,6 +124,7 @@ impl Default for ClientConfig {
             shuffle: true,
             on_expiry: OnExpiry::End,
             auth: Vec::new(),
+            sasl: None,
             on_state: None,
             tls: None,
             net: Arc::new(Tcp { keep_alive: true }),
@@ -150,6 +156,7 @@ impl fmt::Debug for ClientConfig {
             .field("shuffle", &self.shuffle)
             .field("on_expiry", &self.on_expiry)
             .field("auth", &schemes)
+            .field("sasl", &self.sasl)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::client::hosts::Hosts;
+use crate::client::login::{self, Failure};
 use crate::client::session::{Delivery, Next};
 use crate::client::{ConnectString, Error, Shared, State, random};
 use crate::environment::Stream;
@@ -40,18 +41,11 @@ const PROBE_MAX: Duration = Duration::from_secs(60);
 /// A handshake answer is some forty bytes.
 const HANDSHAKE_BYTES_MAX: usize = 1 << 10;
 
-/// What the owner of a client wants of the driver.
-pub(crate) enum Command {
-    /// Other servers.
-    Hosts(ConnectString),
-    /// Leave this server for the next one.
-    MoveOn,
-}
-
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     hosts: Hosts,
-    commands: mpsc::UnboundedReceiver<Command>,
+    /// The list to use, as the owner last gave it.
+    list: watch::Receiver<ConnectString>,
     /// When requests that wait for a connection fail.
     patience: Instant,
     deliveries: Vec<Delivery>,
@@ -90,7 +84,7 @@ enum Leaving {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::UnboundedReceiver<Command>) -> Driver {
+    pub(crate) fn new(shared: Arc<Shared>) -> Driver {
         let config = &shared.config;
         let servers = config.hosts.servers().to_vec();
         let hosts = match config.shuffle {
@@ -98,10 +92,11 @@ impl Driver {
             false => Hosts::new(servers, None),
         };
         let patience = Instant::now() + Duration::from_millis(config.session_timeout_ms.into());
+        let list = shared.hosts.subscribe();
         Driver {
             shared,
             hosts,
-            commands,
+            list,
             patience,
             deliveries: Vec::new(),
         }
@@ -110,7 +105,10 @@ impl Driver {
     /// Runs until the client is over.
     pub(crate) async fn run(mut self) {
         loop {
-            self.take_commands();
+            // The sender is in `shared`, so it cannot have gone.
+            if self.list.has_changed().unwrap_or(false) {
+                self.take_hosts(None);
+            }
             if self.end_if_closing() {
                 return;
             }
@@ -167,25 +165,14 @@ impl Driver {
         }
     }
 
-    fn take_commands(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
-            self.obey(command, None);
-        }
+    /// Goes over to the newest list of servers. Whether it says to leave the one that is connected.
+    fn take_hosts(&mut self, server: Option<&str>) -> bool {
+        let servers = self.list.borrow_and_update().servers().to_vec();
+        let shuffle = self.shared.config.shuffle;
+        self.hosts.replace(servers, server, shuffle, &mut random)
     }
 
-    /// Whether the server should be left.
-    fn obey(&mut self, command: Command, server: Option<&str>) -> bool {
-        match command {
-            Command::MoveOn => true,
-            Command::Hosts(hosts) => {
-                let servers = hosts.servers().to_vec();
-                let shuffle = self.shared.config.shuffle;
-                self.hosts.replace(servers, server, shuffle, &mut random)
-            }
-        }
-    }
-
-    /// Connects to one server and shakes hands. `None`: the session is gone.
+    /// Connects to one server and shakes hands. `None`: the session is gone, or the client is over.
     async fn attempt(&mut self, server: &str) -> io::Result<Option<Link>> {
         let timeout_ms = u64::from(self.shared.session.lock().timeout_ms);
         let budget = Duration::from_millis(timeout_ms / self.hosts.count() as u64).max(ATTEMPT_MIN);
@@ -196,13 +183,19 @@ impl Driver {
                 return Err(io::Error::new(io::ErrorKind::Interrupted, "the client was closed"));
             }
         };
-        let (stream, input, response) = opened.map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("no answer in {} ms", budget.as_millis()),
-            )
-        })??;
-        let gone = response.timeout_ms <= 0 || response.session.0 == 0;
+        let opened = opened.unwrap_or_else(|_| {
+            let what = format!("no answer in {} ms", budget.as_millis());
+            Err(io::Error::new(io::ErrorKind::TimedOut, what).into())
+        });
+        let (stream, input, response) = match opened {
+            Ok(opened) => opened,
+            Err(Failure::Io(error)) => return Err(error),
+            Err(Failure::Refused(why)) => {
+                self.refused(server, &why);
+                return Ok(None);
+            }
+        };
+        let gone = is_gone(&response);
         let mut session = self.shared.session.lock();
         if gone {
             if session.handshake().session.0 == 0 {
@@ -226,6 +219,16 @@ impl Driver {
             last_heard: now,
             since: now,
         }))
+    }
+
+    /// The client and a server do not trust each other: it is over.
+    fn refused(&mut self, server: &str, why: &str) {
+        let why = format!("{server}: {why}");
+        self.shared.last_failure.lock().clone_from(&why);
+        let mut session = self.shared.session.lock();
+        session.not_authenticated(Code::AuthFailed, &why, &mut self.deliveries);
+        drop(session);
+        self.deliver();
     }
 
     async fn serve(&mut self, mut link: Link) -> std::ops::ControlFlow<()> {
@@ -270,6 +273,8 @@ impl Driver {
         let third = Duration::from_millis(timeout_ms / 3).max(BEAT_MIN);
         let mut closing: Option<Instant> = None;
         let mut writable = self.probe();
+        // A wish to move on from before this connection has come true.
+        std::pin::pin!(self.shared.move_on.notified()).enable();
         // What came along with the handshake's answer.
         if let Err(leaving) = self.take_frames(link, &frames) {
             return leaving;
@@ -311,12 +316,13 @@ impl Driver {
                         timer.as_mut().reset(end);
                     }
                 }
-                Some(command) = self.commands.recv() => {
-                    if self.obey(command, Some(&link.server)) {
+                Ok(()) = self.list.changed() => {
+                    if self.take_hosts(Some(&link.server)) {
                         return Leaving::MoveOn;
                     }
                     writable = self.probe();
                 }
+                () = self.shared.move_on.notified() => return Leaving::MoveOn,
                 better = &mut writable => {
                     self.hosts.prefer(&better);
                     return Leaving::MoveOn;
@@ -436,7 +442,11 @@ impl Driver {
     }
 }
 
-async fn open(shared: &Shared, server: &str) -> io::Result<(Stream, BytesMut, ConnectResponse)> {
+/// Connects, shakes hands, and authenticates by SASL if the client is to.
+async fn open(
+    shared: &Shared,
+    server: &str,
+) -> Result<(Stream, BytesMut, ConnectResponse), Failure> {
     let mut stream = shared.connect(server).await?;
     let hello = shared.session.lock().handshake().frame();
     stream.writer.write_all(&hello).await?;
@@ -447,15 +457,21 @@ async fn open(shared: &Shared, server: &str) -> io::Result<(Stream, BytesMut, Co
         let frame = frames.next(&mut input).map_err(io::Error::other)?;
         if let Some(frame) = frame {
             let response = ConnectResponse::decode(&frame).map_err(io::Error::other)?;
+            if let Some(login) = shared.config.sasl.as_ref().filter(|_| !is_gone(&response)) {
+                login::authenticate(&mut stream, &mut input, login).await?;
+            }
             return Ok((stream, input, response));
         }
         if stream.reader.read_buf(&mut input).await? == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the server closed the connection before it answered",
-            ));
+            let what = "the server closed the connection before it answered";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what).into());
         }
     }
+}
+
+/// Whether the server says that it does not know the session.
+fn is_gone(response: &ConnectResponse) -> bool {
+    response.timeout_ms <= 0 || response.session.0 == 0
 }
 
 /// One step of sending; whether it was the last.

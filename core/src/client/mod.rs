@@ -25,6 +25,7 @@ mod connect_string;
 mod driver;
 mod error;
 mod hosts;
+mod login;
 mod operations;
 mod session;
 #[cfg(test)]
@@ -41,7 +42,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::environment::Stream;
 
@@ -49,10 +50,12 @@ pub use crate::proto::{
     Acl, AddWatchMode, Code, EventKind, Id, MultiOutcome as Outcome, PASSWORD_BYTES, Request,
     SessionId, Stat, Zxid, perms,
 };
+pub use crate::sasl::Password;
 pub use answer::{Answer, ReadAnswer};
 pub use config::{ClientConfig, OnExpiry, State, StateSink};
 pub use connect_string::{ConnectString, ConnectStringError, DEFAULT_PORT};
 pub use error::Error;
+pub use login::SaslLogin;
 pub use operations::{CreateMode, CreateOptions, Created, Read, ReadOptions, Version};
 pub use session::{UNSENT_BYTES_MAX, WAITING_MAX};
 pub use tls::{TlsConfig, TlsError, TlsIdentity, TlsOptions, TlsVerify};
@@ -60,7 +63,7 @@ pub use transaction::{Transaction, TransactionError};
 pub use watcher::{WATCHER_EVENTS_MAX, Watcher};
 pub use watches::WatcherId;
 
-use driver::{Command, Driver};
+use driver::Driver;
 use session::{Beginning, Completion, Limit, Session};
 
 /// What a watcher hears.
@@ -111,6 +114,10 @@ pub(crate) struct Shared {
     closing: Notify,
     /// Requests were answered or sent, so there is room for others.
     room: Notify,
+    /// The owner wants another server of the list.
+    move_on: Notify,
+    /// The list, as the owner last gave it.
+    hosts: watch::Sender<ConnectString>,
     state: watch::Sender<State>,
     server: Mutex<Option<SocketAddr>>,
     last_failure: Mutex<String>,
@@ -130,7 +137,6 @@ impl Shared {
 /// What all clones of a client hold together; the last one closes the session.
 struct Owner {
     shared: Arc<Shared>,
-    commands: mpsc::UnboundedSender<Command>,
 }
 
 impl Drop for Owner {
@@ -206,19 +212,20 @@ impl Client {
             request_bytes_max: config.request_bytes_max,
         });
         let shared = Arc::new(Shared {
+            hosts: watch::Sender::new(config.hosts.clone()),
             config,
             session: Mutex::new(session),
             wake: Notify::new(),
             closing: Notify::new(),
             room: Notify::new(),
+            move_on: Notify::new(),
             state: watch::Sender::new(State::Connecting),
             server: Mutex::new(None),
             last_failure: Mutex::new(String::new()),
         });
-        let (commands, receiver) = mpsc::unbounded_channel();
-        runtime.spawn(Driver::new(Arc::clone(&shared), receiver).run());
+        runtime.spawn(Driver::new(Arc::clone(&shared)).run());
         Client {
-            owner: Arc::new(Owner { shared, commands }),
+            owner: Arc::new(Owner { shared }),
         }
     }
 
@@ -237,7 +244,10 @@ impl Client {
         match state {
             State::Connected | State::ConnectedReadOnly => Ok(()),
             State::Expired => Err(Error::new(Code::SessionExpired)),
-            State::AuthFailed => Err(Error::new(Code::AuthFailed)),
+            State::AuthFailed => {
+                let why = self.shared().last_failure.lock().clone();
+                Err(Error::new(Code::AuthFailed).because(why))
+            }
             State::Connecting | State::Suspended | State::Closed => Err(Error::new(Code::Closing)),
         }
     }
@@ -296,13 +306,12 @@ impl Client {
     /// is not in the list, or if it should make use of a new one (ZooKeeper's rule for an even
     /// spread).
     pub fn set_hosts(&self, hosts: ConnectString) {
-        // The driver is gone when the client is over.
-        drop(self.owner.commands.send(Command::Hosts(hosts)));
+        self.shared().hosts.send_replace(hosts);
     }
 
     /// Leaves this server for the next one in the list; the session goes along.
     pub fn move_on(&self) {
-        drop(self.owner.commands.send(Command::MoveOn));
+        self.shared().move_on.notify_one();
     }
 
     /// Closes the session: its ephemerals are gone when this returns, if a server was connected.

@@ -306,7 +306,10 @@ impl Session {
         completion: Completion,
     ) -> Result<(), (Completion, Error)> {
         let bytes = scheme.len() + auth.len() + AUTH_FRAME_BYTES;
-        if bytes > self.request_bytes_max || self.credentials.len() >= CREDENTIALS_MAX {
+        let known = |known: &Credential| known.scheme == scheme && known.auth == auth;
+        let at = self.credentials.iter().position(known);
+        let full = at.is_none() && self.credentials.len() >= CREDENTIALS_MAX;
+        if bytes > self.request_bytes_max || full {
             // Servers would close every connection on which it was shown.
             let error = Error::new(Code::BadArguments)
                 .of(OpCode::Auth, "")
@@ -317,18 +320,14 @@ impl Session {
                 ));
             return Err((completion, error));
         }
-        let known = |known: &Credential| known.scheme == scheme && known.auth == auth;
-        let at = match self.credentials.iter().position(known) {
-            Some(at) => at,
-            None => {
-                self.credentials.push(Credential {
-                    scheme: scheme.to_owned(),
-                    auth: auth.to_owned(),
-                    waiting: Vec::new(),
-                });
-                self.credentials.len() - 1
-            }
-        };
+        let at = at.unwrap_or_else(|| {
+            self.credentials.push(Credential {
+                scheme: scheme.to_owned(),
+                auth: auth.to_owned(),
+                waiting: Vec::new(),
+            });
+            self.credentials.len() - 1
+        });
         self.credentials[at].waiting.push(completion);
         // Else it is sent with all others when a connection is there.
         if self.state.is_connected() {
@@ -481,6 +480,13 @@ impl Session {
         if zxid.0 > 0 {
             self.last_zxid = self.last_zxid.max(zxid);
         }
+        if err == Code::SessionClosedRequireSaslAuth.number() {
+            // Whatever was asked: nothing is done on this connection, nor on any other.
+            let why = "the server does nothing for clients that have not authenticated by one of \
+                       its schemes (enforce.auth.schemes, sessionRequireClientSASLAuth)";
+            self.not_authenticated(Code::SessionClosedRequireSaslAuth, why, deliveries);
+            return Ok(Next::End);
+        }
         match xid {
             Xid::NOTIFICATION => {
                 let event = Notification::decode(zxid, &mut r)?;
@@ -521,14 +527,24 @@ impl Session {
             );
             return Ok(Next::GoOn);
         }
-        self.enter(State::AuthFailed, deliveries);
         let detail = format!(
             "the server refused the credential of scheme {}",
             self.credentials[at].scheme
         );
-        self.fail_all(Code::AuthFailed, Some(&detail), deliveries);
-        self.watches.clear();
+        self.not_authenticated(Code::AuthFailed, &detail, deliveries);
         Ok(Next::End)
+    }
+
+    /// Nothing is done for this client: everything fails with `code`, for `why`.
+    pub(crate) fn not_authenticated(
+        &mut self,
+        code: Code,
+        why: &str,
+        deliveries: &mut Vec<Delivery>,
+    ) {
+        self.enter(State::AuthFailed, deliveries);
+        self.fail_all(code, Some(why), deliveries);
+        self.watches.clear();
     }
 
     fn answered(

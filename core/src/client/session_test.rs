@@ -324,3 +324,19 @@ fn closing_client_that_renews_does_not_begin_another_session() {
     session.refused(&mut Vec::new());
     assert_eq!(session.state, State::Closed);
 }
+
+#[test]
+fn a_credential_shown_already_is_no_further_one() {
+    let mut session = session();
+    attach(&mut session);
+    let show = |session: &mut Session, auth: &[u8]| {
+        let scheme = "digest".into();
+        let auth = Request::Auth { scheme, auth };
+        session.submit(auth, Root::Chroot, Limit::Refuse, None, nobody())
+    };
+    let taken = (0..1_000)
+        .take_while(|n| show(&mut session, format!("u{n}:p").as_bytes()).is_ok())
+        .count();
+    assert!(taken < 1_000, "there is a limit");
+    assert!(show(&mut session, b"u0:p").is_ok());
+}

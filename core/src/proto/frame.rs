@@ -58,7 +58,8 @@ pub(crate) fn close(out: &mut BytesMut, start: usize) {
 
 /// Appends a whole reply frame: header, and the record when there is one.
 ///
-/// A failed request has a header only, but for `multi`, whose failure is inside its record.
+/// A failed request has a header only, but for `multi`, whose failure is inside its record, and
+/// for `sasl` ([`failed_token_frame`]).
 pub fn reply_frame(xid: Xid, zxid: Zxid, result: &Result<Reply, Code>, out: &mut BytesMut) {
     let start = out.len();
     out.put_i32(0);
@@ -72,5 +73,18 @@ pub fn reply_frame(xid: Xid, zxid: Zxid, result: &Result<Reply, Code>, out: &mut
         }
         Err(code) => w.i32(code.number()),
     }
+    close(out, start);
+}
+
+/// Appends the reply to a SASL token that proves nobody: the record follows the failure all the
+/// same, with a null token.
+pub fn failed_token_frame(xid: Xid, zxid: Zxid, code: Code, out: &mut BytesMut) {
+    let start = out.len();
+    out.put_i32(0);
+    let mut w = Writer::new(out);
+    w.i32(xid.0);
+    w.i64(zxid.0);
+    w.i32(code.number());
+    Reply::Token(None).encode(&mut w);
     close(out, start);
 }

@@ -26,7 +26,7 @@ pub use connect::{ConnectRequest, ConnectResponse, PASSWORD_BYTES};
 pub use data::{Acl, Id, Stat, perms};
 pub use event::{EventKind, Notification};
 pub(crate) use frame::close as close_frame;
-pub use frame::{FrameError, Frames, reply_frame};
+pub use frame::{FrameError, Frames, failed_token_frame, reply_frame};
 pub use ids::{ConnectionId, ServerId, SessionId, Xid, Zxid};
 pub use multi::{MultiOp, MultiOutcome, ReadOp, ReadOutcome};
 pub use reply::{ClientInfo, Reply};

@@ -37,7 +37,10 @@ fn settings() -> Settings {
         digest: DigestSettings {
             enabled: true,
             super_digest: None,
+            algorithm: Default::default(),
         },
+        sasl: Default::default(),
+        required_schemes: Vec::new(),
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
     }

@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 use crate::proto::ConnectionId;
 use crate::proto::{
     Code, ConnectResponse, EventKind, Id, Notification, OpCode, PASSWORD_BYTES, Reply, SessionId,
-    Xid, Zxid, reply_frame,
+    Xid, Zxid, failed_token_frame, reply_frame,
 };
+use crate::sasl::Exchange;
 use crate::session::Pipeline;
 
 /// Why a connection ends. The client sees the socket close, and nothing else.
@@ -37,6 +38,9 @@ pub enum Ending {
     /// Authentication failed.
     #[error("authentication failed")]
     AuthFailed,
+    /// It asked for something before it was anybody that counts (`enforce.auth.schemes`).
+    #[error("it has not authenticated as this server requires (enforce.auth.schemes)")]
+    NotAuthenticated,
     /// It claimed more identities than a connection may have.
     #[error("it has added too many identities")]
     TooManyIdentities,
@@ -183,6 +187,7 @@ impl fmt::Debug for Connection {
 #[derive(Debug)]
 pub struct State {
     pub(super) identities: Arc<[Id]>,
+    pub(super) exchange: Exchange,
     pub(super) pipeline: Pipeline,
     pub(super) handshake: Option<Handshake>,
     outbox: BytesMut,
@@ -196,6 +201,14 @@ impl State {
     pub(super) fn push_reply(&mut self, xid: Xid, zxid: Zxid, result: &Result<Reply<'_>, Code>) {
         if self.ending.is_none() {
             reply_frame(xid, zxid, result, &mut self.outbox);
+            self.frames_sent += 1;
+        }
+    }
+
+    /// Owes the client a failure whose record is there all the same, with a null token in it.
+    pub(super) fn push_failure_with_token(&mut self, xid: Xid, zxid: Zxid, code: Code) {
+        if self.ending.is_none() {
+            failed_token_frame(xid, zxid, code, &mut self.outbox);
             self.frames_sent += 1;
         }
     }
@@ -249,6 +262,7 @@ impl Connection {
             traffic: Traffic::default(),
             state: Mutex::new(State {
                 identities: Arc::new([address]),
+                exchange: Exchange::default(),
                 pipeline: Pipeline::default(),
                 handshake: None,
                 outbox: BytesMut::new(),

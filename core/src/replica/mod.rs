@@ -31,7 +31,7 @@ use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 
 pub use apply::Progress;
-pub use authentication::DigestSettings;
+pub use authentication::{DigestAlgorithm, DigestSettings, SaslSettings};
 pub use connection::{Connection, Ending, Handshake, Traffic};
 pub use requests::Effects;
 
@@ -49,6 +49,11 @@ pub struct Settings {
     pub rules: Rules,
     /// How the scheme `digest` is set up.
     pub digest: DigestSettings,
+    /// How SASL is set up.
+    pub sasl: SaslSettings,
+    /// A connection needs an identity of one of these schemes before anything is done for it;
+    /// empty: none.
+    pub required_schemes: Vec<String>,
     /// Bytes one connection may leave unread before it is closed.
     pub outbox_bytes_max: usize,
     /// Set by the log while its disk is full: writes that need room are refused.

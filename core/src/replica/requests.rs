@@ -9,6 +9,7 @@ use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zx
 use crate::replica::connection::{LastAnswer, State};
 use crate::replica::{Connection, Ending, HOLD_BYTES_MAX, Replica};
 use crate::session::{Held, Step, Written};
+use crate::tree::acl::ANY_SASL_USER;
 use crate::tree::{Draft, Tree};
 
 /// What the caller must do for a connection after its requests were looked at.
@@ -84,15 +85,14 @@ impl Replica {
     ) {
         match header(frame) {
             Header::Malformed => state.end(Ending::Malformed),
+            Header::Known(xid, OpCode::Auth, body) => self.authenticate(state, xid, &body),
+            Header::Known(xid, OpCode::Sasl, body) => self.sasl(state, xid, &body),
+            Header::Unknown(xid) | Header::Known(xid, ..) if !self.may_ask(state, xid) => {}
             Header::Unknown(xid) => {
                 self.outstanding.fetch_add(1, Ordering::Relaxed);
                 if let Some(step) = state.pipeline.arrive_unknown(xid) {
                     self.take(tree, connection, state, step, now_us, effects);
                 }
-            }
-            Header::Known(xid, OpCode::Auth, body) => self.authenticate(state, xid, &body),
-            Header::Known(xid, OpCode::Sasl, _) => {
-                state.push_reply(xid, Zxid(0), &Ok(Reply::Token(None)));
             }
             Header::Known(xid, op, body) => {
                 connection.touch(now_us / 1000);
@@ -331,6 +331,7 @@ fn needs_room(request: &Request<'_>) -> bool {
 fn who_am_i(identities: &[Id]) -> Vec<ClientInfo<'_>> {
     let mut infos = identities
         .iter()
+        .filter(|identity| &*identity.scheme != ANY_SASL_USER)
         .map(|identity| {
             let user = match &*identity.scheme {
                 "digest" => identity.id.split(':').next().unwrap_or_default(),

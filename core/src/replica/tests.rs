@@ -32,7 +32,10 @@ impl Stage {
             digest: DigestSettings {
                 enabled: true,
                 super_digest: None,
+                algorithm: Default::default(),
             },
+            sasl: Default::default(),
+            required_schemes: Vec::new(),
             outbox_bytes_max: OUTBOX_BYTES_MAX,
             space_is_low: Arc::default(),
         };

@@ -28,6 +28,7 @@ mod keeper;
 mod leader;
 mod limits;
 mod listener;
+pub mod migration;
 mod open;
 mod status;
 mod sync;
@@ -45,11 +46,12 @@ use tokio::task::JoinHandle;
 use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
-use crate::replica::{DigestSettings, Ending, Replica, Settings};
+use crate::replica::{DigestSettings, Ending, Replica, SaslSettings, Settings};
 use crate::server::config::{Config, HostPort, Role};
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
 use crate::tree::Rules;
+use crate::tree::acl::Schemes;
 
 pub use error::{ExpireError, StartError};
 
@@ -351,6 +353,10 @@ fn settings(config: &Config, log: &Log) -> Settings {
             extended_types: config.ttl.extended_types_enabled,
             enforce_quota: config.enforce_quota,
             skip_acl: config.skip_acl,
+            schemes: Schemes {
+                digest: config.digest.enabled,
+                sasl: config.security.sasl_provider,
+            },
         },
         digest: DigestSettings {
             enabled: config.digest.enabled,
@@ -359,7 +365,16 @@ fn settings(config: &Config, log: &Log) -> Settings {
                 .super_digest
                 .as_ref()
                 .map(|digest| digest.0.clone()),
+            algorithm: config.digest.algorithm,
         },
+        sasl: SaslSettings {
+            users: config.security.sasl_users.clone(),
+            provider: config.security.sasl_provider,
+            super_users: config.security.super_users.clone(),
+            any_user: config.security.any_sasl_user.clone(),
+            allow_failed: config.security.allow_sasl_failed_clients,
+        },
+        required_schemes: config.security.required_schemes.clone(),
         outbox_bytes_max: OUTBOX_BYTES_MAX,
         space_is_low: log.space_is_low(),
     }

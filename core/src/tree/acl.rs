@@ -11,6 +11,29 @@ use imbl::OrdMap;
 
 use crate::proto::{Acl, Code, Id, perms};
 
+/// The scheme of an identity that every SASL user has when `letAnySaslUserDoX` names its id: it
+/// matches entries of the scheme `sasl` with that id, and is in no list.
+pub const ANY_SASL_USER: &str = "sasl-any";
+
+/// Which of the schemes that can be switched on and off an ACL that is set may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schemes {
+    /// `digest`.
+    pub digest: bool,
+    /// `sasl`.
+    pub sasl: bool,
+}
+
+impl Default for Schemes {
+    /// As ZooKeeper is without settings.
+    fn default() -> Schemes {
+        Schemes {
+            digest: true,
+            sasl: false,
+        }
+    }
+}
+
 /// Whether `identities` may do what the bits of `perm` say. One bit of several is enough.
 pub fn allows(list: &[Acl], identities: &[Id], perm: i32) -> bool {
     list.is_empty()
@@ -28,18 +51,18 @@ fn is_anyone(id: &Id) -> bool {
 }
 
 fn matches(who: &Id, entry: &Id) -> bool {
-    who.scheme == entry.scheme
-        && match &*entry.scheme {
-            "ip" => IpRange::parse(&entry.id).is_some_and(|range| range.contains(&who.id)),
-            "digest" | "x509" => who.id == entry.id,
-            "sasl" => who.id == entry.id || &*who.id == "super",
-            _ => false,
-        }
+    match (&*who.scheme, &*entry.scheme) {
+        ("ip", "ip") => IpRange::parse(&entry.id).is_some_and(|range| range.contains(&who.id)),
+        ("digest", "digest") | ("x509", "x509") => who.id == entry.id,
+        ("sasl", "sasl") => who.id == entry.id || &*who.id == "super",
+        (ANY_SASL_USER, "sasl") => who.id == entry.id,
+        _ => false,
+    }
 }
 
 /// The list that a create or a setACL of `list` stores: exact duplicates dropped, `auth` replaced
 /// by who the client is. `None` is a list with a null part.
-pub fn fixup(list: Option<&[Acl]>, identities: &[Id]) -> Result<Vec<Acl>, Code> {
+pub fn fixup(list: Option<&[Acl]>, identities: &[Id], schemes: Schemes) -> Result<Vec<Acl>, Code> {
     let list = list.ok_or(Code::InvalidAcl)?;
     let mut fixed = Vec::with_capacity(list.len());
     for (i, acl) in list.iter().enumerate() {
@@ -48,7 +71,7 @@ pub fn fixup(list: Option<&[Acl]>, identities: &[Id]) -> Result<Vec<Acl>, Code> 
         }
         match &*acl.id.scheme {
             "auth" => expand(acl.perms, identities, &mut fixed)?,
-            _ if is_anyone(&acl.id) || is_valid(&acl.id) => fixed.push(acl.clone()),
+            _ if is_anyone(&acl.id) || is_valid(&acl.id, schemes) => fixed.push(acl.clone()),
             _ => return Err(Code::InvalidAcl),
         }
     }
@@ -76,11 +99,11 @@ fn expand(perms: i32, identities: &[Id], fixed: &mut Vec<Acl>) -> Result<(), Cod
     Ok(())
 }
 
-fn is_valid(id: &Id) -> bool {
+fn is_valid(id: &Id, schemes: Schemes) -> bool {
     match &*id.scheme {
         "ip" => IpRange::parse(&id.id).is_some(),
-        "digest" => is_digest(&id.id),
-        "sasl" => is_principal(&id.id),
+        "digest" => schemes.digest && is_digest(&id.id),
+        "sasl" => schemes.sasl && is_principal(&id.id),
         "x509" => is_distinguished_name(&id.id),
         _ => false,
     }
@@ -276,6 +299,11 @@ mod tests {
     use super::*;
     use crate::proto::perms::{ADMIN, ALL, READ, WRITE};
 
+    const ALL_SCHEMES: Schemes = Schemes {
+        digest: true,
+        sasl: true,
+    };
+
     fn acl(perms: i32, scheme: &str, id: &str) -> Acl {
         Acl {
             perms,
@@ -324,6 +352,43 @@ mod tests {
         let list = [acl(ALL, "x509", "CN=bob")];
         assert!(allows(&list, &[Id::new("x509", "CN=bob")], READ));
         assert!(!allows(&list, &[Id::new("x509", "CN=super")], READ));
+    }
+
+    #[test]
+    fn an_entry_for_any_sasl_user_matches_whoever_is_one() {
+        let list = [acl(READ, "sasl", "everyone")];
+        let bob = [Id::new("sasl", "bob"), Id::new(ANY_SASL_USER, "everyone")];
+        assert!(allows(&list, &bob, READ));
+        assert!(!allows(&list, &bob[..1], READ));
+        assert!(!allows(&list, &[Id::new("digest", "everyone")], READ));
+        assert!(!allows(&[acl(READ, ANY_SASL_USER, "everyone")], &bob, READ));
+        let list = [acl(ALL, "auth", "")];
+        assert_eq!(
+            fixup(Some(&list), &bob, ALL_SCHEMES),
+            Ok(vec![acl(ALL, "sasl", "bob")])
+        );
+        let list = [acl(READ, ANY_SASL_USER, "everyone")];
+        assert_eq!(fixup(Some(&list), &bob, ALL_SCHEMES), Err(Code::InvalidAcl));
+    }
+
+    #[test]
+    fn a_scheme_that_is_off_is_in_no_new_list() {
+        let off = Schemes {
+            digest: false,
+            sasl: false,
+        };
+        for id in [Id::new("digest", "a:b"), Id::new("sasl", "bob")] {
+            let list = [Acl { perms: READ, id }];
+            assert!(fixup(Some(&list), &[], ALL_SCHEMES).is_ok());
+            assert_eq!(fixup(Some(&list), &[], off), Err(Code::InvalidAcl));
+        }
+        assert_eq!(
+            Schemes::default(),
+            Schemes {
+                digest: true,
+                sasl: false
+            }
+        );
     }
 
     #[test]
@@ -388,7 +453,11 @@ mod tests {
             } else {
                 Err(Code::InvalidAcl)
             };
-            assert_eq!(fixup(Some(&list), &[]), expected, "{scheme}:{id}");
+            assert_eq!(
+                fixup(Some(&list), &[], ALL_SCHEMES),
+                expected,
+                "{scheme}:{id}"
+            );
         }
     }
 
@@ -396,9 +465,9 @@ mod tests {
     fn fixup_drops_duplicates_and_keeps_the_order() {
         let (a, b) = (acl(READ, "digest", "a:h"), acl(WRITE, "world", "anyone"));
         let list = [a.clone(), b.clone(), a.clone(), b.clone()];
-        assert_eq!(fixup(Some(&list), &[]), Ok(vec![a, b]));
-        assert_eq!(fixup(Some(&[]), &[]), Err(Code::InvalidAcl));
-        assert_eq!(fixup(None, &[]), Err(Code::InvalidAcl));
+        assert_eq!(fixup(Some(&list), &[], ALL_SCHEMES), Ok(vec![a, b]));
+        assert_eq!(fixup(Some(&[]), &[], ALL_SCHEMES), Err(Code::InvalidAcl));
+        assert_eq!(fixup(None, &[], ALL_SCHEMES), Err(Code::InvalidAcl));
     }
 
     #[test]
@@ -415,8 +484,11 @@ mod tests {
             acl(ALL, "digest", "a:h"),
             acl(ALL, "sasl", "a"),
         ];
-        assert_eq!(fixup(Some(&list), &who), Ok(fixed));
-        assert_eq!(fixup(Some(&list), &who[..1]), Err(Code::InvalidAcl));
+        assert_eq!(fixup(Some(&list), &who, ALL_SCHEMES), Ok(fixed));
+        assert_eq!(
+            fixup(Some(&list), &who[..1], ALL_SCHEMES),
+            Err(Code::InvalidAcl)
+        );
     }
 
     #[test]

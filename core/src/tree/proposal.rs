@@ -21,6 +21,7 @@ use crate::proto::{
     Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, close_frame,
 };
 use crate::session::Origin;
+use crate::tree::acl::Schemes;
 
 /// One life of one server as a source of drafts. A restarted server opens a new lane with a
 /// greater `boot`.
@@ -42,6 +43,8 @@ pub struct Rules {
     pub enforce_quota: bool,
     /// `skipACL`: every check of an ACL passes.
     pub skip_acl: bool,
+    /// What an ACL that is set may name.
+    pub schemes: Schemes,
 }
 
 impl Rules {
@@ -49,6 +52,8 @@ impl Rules {
         u8::from(self.extended_types)
             | u8::from(self.enforce_quota) << 1
             | u8::from(self.skip_acl) << 2
+            | u8::from(!self.schemes.digest) << 3
+            | u8::from(self.schemes.sasl) << 4
     }
 
     fn from_bits(bits: u8) -> Rules {
@@ -56,6 +61,10 @@ impl Rules {
             extended_types: bits & 1 != 0,
             enforce_quota: bits & 2 != 0,
             skip_acl: bits & 4 != 0,
+            schemes: Schemes {
+                digest: bits & 8 == 0,
+                sasl: bits & 16 != 0,
+            },
         }
     }
 }

@@ -3,9 +3,10 @@
 //! Source: `FinalRequestProcessor`. Nothing here checks a path's syntax: what is not the path of a
 //! znode has none.
 
-use crate::proto::{Code, Id, ReadOp, ReadOutcome, Reply, Request, SessionId, Stat, Text, perms};
+use crate::proto::{Code, Id, OpCode, ReadOp, ReadOutcome, Reply, Request, SessionId, Stat, Text};
 use crate::tree::Tree;
-use crate::tree::acl::{allows, shown};
+use crate::tree::acl::shown;
+use crate::tree::authorization::permit;
 use crate::tree::znode::Znode;
 
 /// Bytes the operations of a multiRead may answer together before the last of them.
@@ -37,19 +38,19 @@ impl Tree {
         Ok(match request {
             Request::Exists { path, .. } => Reply::Stat(reading.exists(path)?),
             Request::GetData { path, .. } => {
-                let znode = reading.find(path, perms::READ)?;
+                let znode = reading.find(path, OpCode::GetData)?;
                 Reply::Data(znode.data(), znode.stat())
             }
             Request::GetAcl { path } => {
-                let znode = reading.find(path, perms::READ | perms::ADMIN)?;
+                let znode = reading.find(path, OpCode::GetAcl)?;
                 let list = self.acls.get(znode.acl);
                 Reply::Acl(shown(list, identities, skip_acl), znode.stat())
             }
             Request::GetChildren { path, .. } => {
-                Reply::Children(names(reading.find(path, perms::READ)?))
+                Reply::Children(names(reading.find(path, OpCode::GetChildren)?))
             }
             Request::GetChildren2 { path, .. } => {
-                let znode = reading.find(path, perms::READ)?;
+                let znode = reading.find(path, OpCode::GetChildren2)?;
                 Reply::ChildrenWithStat(names(znode), znode.stat())
             }
             Request::GetEphemerals { prefix } => {
@@ -76,26 +77,24 @@ impl Tree {
 }
 
 impl<'t> Reading<'t, '_> {
-    fn find(self, path: &str, perm: i32) -> Result<&'t Znode, Code> {
+    /// The znode that `op` names, if it may see it.
+    fn find(self, path: &str, op: OpCode) -> Result<&'t Znode, Code> {
         let znode = self.tree.root.find(path).ok_or(Code::NoNode)?;
         let list = self.tree.acls.get(znode.acl);
-        if self.skip_acl || allows(list, self.identities, perm) {
-            Ok(znode)
-        } else {
-            Err(Code::NoAuth)
-        }
+        permit(op, list, self.identities, self.skip_acl)?;
+        Ok(znode)
     }
 
     fn exists(self, path: &str) -> Result<Stat, Code> {
         if path.contains('\0') {
             return Err(Code::BadArguments);
         }
-        self.find(path, perms::READ).map(Znode::stat)
+        self.find(path, OpCode::Exists).map(Znode::stat)
     }
 
     /// Everything below a znode, not only its children.
     fn descendants(self, path: &str) -> Result<i32, Code> {
-        let znode = self.find(path, perms::READ)?;
+        let znode = self.find(path, OpCode::GetAllChildrenNumber)?;
         let mut count = -1;
         if std::ptr::eq(znode, &raw const *self.tree.root) {
             count += self.tree.znodes as i32;
@@ -122,11 +121,11 @@ impl<'t> Reading<'t, '_> {
 
     fn outcome(self, op: &ReadOp<'_>) -> ReadOutcome<'t> {
         let outcome = match op {
-            ReadOp::GetChildren { path } => self.find(path, perms::READ).map(|znode| {
+            ReadOp::GetChildren { path } => self.find(path, OpCode::GetChildren).map(|znode| {
                 ReadOutcome::Children(names(znode).into_iter().map(Text::Borrowed).collect())
             }),
             ReadOp::GetData { path } => self
-                .find(path, perms::READ)
+                .find(path, OpCode::GetData)
                 .map(|znode| ReadOutcome::Data(znode.data(), znode.stat())),
         };
         outcome.unwrap_or_else(ReadOutcome::Failed)

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use crate::proto::path::{self, validate};
-use crate::proto::{Acl, Code, Create, EventKind, OpCode, Stat, Zxid, perms};
+use crate::proto::{Acl, Code, Create, EventKind, OpCode, Stat, Zxid};
 use crate::tree::Tree;
-use crate::tree::acl::{AclId, allows, fixup};
+use crate::tree::acl::{AclId, fixup};
 use crate::tree::apply::Change;
+use crate::tree::authorization::permit;
 use crate::tree::znode::{Kind, TTL_MS_MAX, Znode};
 
 /// Where an operation stands; a few rules of create differ.
@@ -45,9 +46,13 @@ impl Tree {
     ) -> Result<(String, Stat), Code> {
         let mode = mode(create, place, change)?;
         let (parent_path, _) = split(&create.path)?;
-        let acl = fixup(create.acl.as_deref(), change.identities)?;
+        let acl = fixup(
+            create.acl.as_deref(),
+            change.identities,
+            change.rules.schemes,
+        )?;
         let parent = self.root.find(parent_path).ok_or(Code::NoNode)?;
-        self.allow(change, parent, perms::CREATE)?;
+        self.allow(change, parent, create.op)?;
         let mut path = create.path.clone().into_owned();
         if mode.sequential {
             path.push_str(&format!("{:010}", parent.created()));
@@ -105,7 +110,7 @@ impl Tree {
             return Err(Code::BadArguments);
         }
         let parent = self.root.find(parent_path).ok_or(Code::NoNode)?;
-        self.allow(change, parent, perms::DELETE)?;
+        self.allow(change, parent, OpCode::Delete)?;
         // Looked up whole: `//a` has the parent `/`, but is not `/a`.
         let znode = match path.starts_with("//") {
             false => parent.child(name).ok_or(Code::NoNode)?,
@@ -151,7 +156,7 @@ impl Tree {
     ) -> Result<Stat, Code> {
         validate(path).map_err(|_| Code::BadArguments)?;
         let znode = self.root.find(path).ok_or(Code::NoNode)?;
-        self.allow(change, znode, perms::WRITE)?;
+        self.allow(change, znode, OpCode::SetData)?;
         let (before, after) = (znode.data_bytes(), data.map_or(0, <[u8]>::len));
         let growth = after as i64 - before as i64;
         self.check_quota(change, path, growth, 0)?;
@@ -180,9 +185,9 @@ impl Tree {
         version: i32,
     ) -> Result<Stat, Code> {
         validate(path).map_err(|_| Code::BadArguments)?;
-        let acl = fixup(acl, change.identities)?;
+        let acl = fixup(acl, change.identities, change.rules.schemes)?;
         let znode = self.root.find(path).ok_or(Code::NoNode)?;
-        self.allow(change, znode, perms::ADMIN)?;
+        self.allow(change, znode, OpCode::SetAcl)?;
         compare(version, znode.aversion)?;
         let acl = self.acls.acquire(&acl);
         let znode = Arc::make_mut(&mut self.root)
@@ -199,17 +204,14 @@ impl Tree {
     pub(super) fn check(&self, change: &Change<'_>, path: &str, version: i32) -> Result<(), Code> {
         validate(path).map_err(|_| Code::BadArguments)?;
         let znode = self.root.find(path).ok_or(Code::NoNode)?;
-        self.allow(change, znode, perms::READ)?;
+        self.allow(change, znode, OpCode::Check)?;
         compare(version, znode.version)
     }
 
-    fn allow(&self, change: &Change<'_>, znode: &Znode, perm: i32) -> Result<(), Code> {
+    /// Whether `op` may go on, by the list of `znode`.
+    fn allow(&self, change: &Change<'_>, znode: &Znode, op: OpCode) -> Result<(), Code> {
         let list = self.acls.get(znode.acl);
-        if change.rules.skip_acl || allows(list, change.identities, perm) {
-            Ok(())
-        } else {
-            Err(Code::NoAuth)
-        }
+        permit(op, list, change.identities, change.rules.skip_acl)
     }
 }
 

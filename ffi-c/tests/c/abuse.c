@@ -157,6 +157,9 @@ static void other_handles(void)
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_on_expiry(options, 9));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_call_timeout(options, 0));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_session(options, 1, NULL));
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_sasl(options, "bob", NULL));
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_sasl(options, NULL, "secret"));
+    CHECK_OK(zoowarden_options_sasl(options, NULL, NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_tls(options, "/none.pem", NULL, NULL));
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_options_tls(options, NULL, "/none.pem", NULL));
     CHECK_OK(zoowarden_options_free(options));

@@ -38,6 +38,26 @@ static void await_state(told *t, int32_t state)
     }
 }
 
+/* The server has no users, so that the client does not go on with it. */
+static void refused(zoowarden_node node)
+{
+    static told t = {.count = COUNTER};
+    char hosts[64];
+    zoowarden_options options = {0};
+    zoowarden_client client = {0};
+    CHECK_OK(zoowarden_options_new(&options));
+    CHECK_OK(zoowarden_node_connect_string(node, hosts, sizeof hosts, NULL));
+    CHECK_OK(zoowarden_options_hosts(options, hosts));
+    CHECK_OK(zoowarden_options_states(options, on_state, &t));
+    CHECK_OK(zoowarden_options_sasl(options, "bob", "secret"));
+    CHECK_OK(zoowarden_client_open(options, &client));
+    CHECK_CODE(ZOOWARDEN_AUTH_FAILED, zoowarden_client_wait_connected(client, 30000));
+    await_state(&t, ZOOWARDEN_STATE_AUTH_FAILED);
+    CHECK_CODE(ZOOWARDEN_AUTH_FAILED, zoowarden_get(client, "/", NULL, 0, NULL));
+    CHECK_OK(zoowarden_client_close(client));
+    CHECK_OK(zoowarden_options_free(options));
+}
+
 static void expires(zoowarden_node node)
 {
     static told t = {.count = COUNTER};
@@ -133,6 +153,7 @@ static void chroots(zoowarden_node node)
 int main(void)
 {
     zoowarden_node node = node_start();
+    refused(node);
     expires(node);
     is_renewed(node);
     moves(node);

@@ -51,6 +51,7 @@ use tokio::runtime::Runtime;
 use zoowarden::client::{OnExpiry, TlsError};
 
 use events::Events;
+pub(crate) use failure::INTERRUPTED;
 use failure::{FAILED, Failure, MISUSED};
 use line::Word;
 use link::Link;

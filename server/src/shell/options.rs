@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use zoowarden::client::{
-    ClientConfig, ConnectString, OnExpiry, TlsConfig, TlsError, TlsOptions, TlsVerify,
+    ClientConfig, ConnectString, OnExpiry, SaslLogin, TlsConfig, TlsError, TlsOptions, TlsVerify,
 };
 
 use super::table;
@@ -69,9 +69,10 @@ pub(crate) struct ShellOptions {
     #[arg(long, value_name = "MS", default_value_t = 30_000)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) timeout: u32,
-    /// Who you are: a scheme and what it takes, digest:user:password say; repeatable
+    /// Who you are: a scheme and what it takes, digest:user:password or sasl:user:password say;
+    /// repeatable
     #[arg(long, value_name = "SCHEME:AUTH", value_parser = parse_auth)]
-    pub(crate) auth: Vec<(String, Vec<u8>)>,
+    auth: Vec<Credential>,
     /// Speak TLS; the other tls options mean it, too
     #[arg(long)]
     tls: bool,
@@ -108,6 +109,15 @@ pub(crate) struct ShellOptions {
     pub(crate) words: Vec<String>,
 }
 
+/// `--auth`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Credential {
+    /// What an auth packet carries.
+    Auth(String, Vec<u8>),
+    /// No server takes this scheme by an auth packet: it is an exchange of its own.
+    Sasl(SaslLogin),
+}
+
 /// `--tls-verify`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Verify {
@@ -122,10 +132,18 @@ enum Verify {
 impl ShellOptions {
     /// How the client connects. An error is about the files that TLS needs.
     pub(crate) fn client_config(&self, on_expiry: OnExpiry) -> Result<ClientConfig, TlsError> {
+        let (mut auth, mut sasl) = (Vec::new(), None);
+        for credential in &self.auth {
+            match credential {
+                Credential::Auth(scheme, secret) => auth.push((scheme.clone(), secret.clone())),
+                Credential::Sasl(login) => sasl = Some(login.clone()),
+            }
+        }
         Ok(ClientConfig {
             session_timeout_ms: self.timeout,
             read_only: self.read_only,
-            auth: self.auth.clone(),
+            auth,
+            sasl,
             tls: self.tls_config()?,
             on_expiry,
             ..ClientConfig::new(self.server.clone())
@@ -185,11 +203,16 @@ pub(crate) fn respelled(arguments: impl Iterator<Item = OsString>) -> Vec<OsStri
     spelled
 }
 
-fn parse_auth(text: &str) -> Result<(String, Vec<u8>), String> {
+fn parse_auth(text: &str) -> Result<Credential, String> {
     match text.split_once(':') {
-        Some((scheme, auth)) if !scheme.is_empty() => {
-            Ok((scheme.to_owned(), auth.as_bytes().to_vec()))
-        }
+        Some(("sasl", login)) => match login.split_once(':') {
+            Some((user, password)) => Ok(Credential::Sasl(SaslLogin::new(user, password))),
+            None => Err("expected sasl:user:password".to_owned()),
+        },
+        Some((scheme, auth)) if !scheme.is_empty() => Ok(Credential::Auth(
+            scheme.to_owned(),
+            auth.as_bytes().to_vec(),
+        )),
         _ => Err("expected scheme:auth, as in digest:user:password".to_owned()),
     }
 }
@@ -225,11 +248,11 @@ mod tests {
 
     #[test]
     fn auth_is_a_scheme_and_the_rest() {
-        let (scheme, auth) = parse_auth("digest:joe:a:b").unwrap();
-        assert_eq!(
-            (scheme.as_str(), auth.as_slice()),
-            ("digest", &b"joe:a:b"[..])
-        );
+        let digest = Credential::Auth("digest".to_owned(), b"joe:a:b".to_vec());
+        assert_eq!(parse_auth("digest:joe:a:b"), Ok(digest));
+        let sasl = Credential::Sasl(SaslLogin::new("joe", "a:b"));
+        assert_eq!(parse_auth("sasl:joe:a:b"), Ok(sasl));
+        assert!(parse_auth("sasl:joe").is_err());
         assert!(parse_auth("digest").is_err() && parse_auth(":x").is_err());
     }
 }

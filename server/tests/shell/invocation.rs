@@ -178,3 +178,18 @@ fn ctrl_c_is_heard_while_the_next_command_is_waited_for() {
     }
     assert_eq!(shell.wait().unwrap().code(), Some(130));
 }
+
+/// CVE-2016-5017: a long command overflowed a buffer of ZooKeeper's C shell.
+#[test]
+fn cve_2016_5017_a_line_of_any_length_is_an_error_at_worst() {
+    let place = Place::new();
+    for line in ["x".repeat(1 << 20), format!("cmd:{}", "y".repeat(1 << 20))] {
+        let run = place.script(&format!("{line}\n"));
+        assert!(run.code > 0 && !run.stderr.is_empty(), "{}", run.code);
+        let run = place.run(&[&line[..100_000]]);
+        assert!(run.code > 0 && !run.stderr.is_empty(), "{}", run.code);
+    }
+    let long = format!("/{}", "p".repeat(100_000));
+    let run = place.script(&format!("get {long}\n"));
+    assert!(run.code > 0, "{}", run.code);
+}

@@ -66,6 +66,7 @@ pub(crate) mod code {
     pub(crate) const AUTH_FAILED: i32 = -115;
     pub(crate) const NO_WATCHER: i32 = -121;
     pub(crate) const RECONFIG_DISABLED: i32 = -123;
+    pub(crate) const SESSION_CLOSED_REQUIRE_SASL_AUTH: i32 = -124;
     pub(crate) const QUOTA_EXCEEDED: i32 = -125;
 }
 

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod c;
+mod data;
 mod differential;
 mod files;
 mod fleet;
@@ -19,6 +20,7 @@ mod process;
 mod python;
 mod quick_start;
 mod report;
+mod sasl;
 mod server;
 mod tally;
 mod tools;
@@ -49,8 +51,10 @@ usage: cargo xtask <task>
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           the client's TLS against Apache ZooKeeper's
+  zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
   differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
                 --long, --ensemble, --seed N, --steps N, --sequences N, --operations N
+  sasl          SASL: our client and zkCli.sh, against our server and Apache ZooKeeper
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -109,7 +113,7 @@ fn main() -> ExitCode {
 }
 
 /// What `test` runs, in this order.
-const EVERYTHING: [&str; 20] = [
+const EVERYTHING: [&str; 22] = [
     "fmt",
     "lint",
     "rust",
@@ -124,7 +128,9 @@ const EVERYTHING: [&str; 20] = [
     "curator",
     "fleet",
     "tls",
+    "zookeeper-data",
     "differential",
+    "sasl",
     "kazoo",
     "python",
     "kazoo-facade",
@@ -168,9 +174,16 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("mixed fleet with Curator", || fleet::curator(subject));
         }
         "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
+        "zookeeper-data" => report.step("Apache ZooKeeper's data, in and out", data::moved),
         "differential" => report.step("the same requests as Apache ZooKeeper", || {
             differential::differential(&arguments.rest)
         }),
+        "sasl" => {
+            report.step("SASL", || sasl::sasl(Subject::Zoowarden));
+            report.step("SASL with Apache ZooKeeper", || {
+                sasl::sasl(Subject::Reference)
+            });
+        }
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),

@@ -20,6 +20,9 @@ pub(crate) const REFERENCE_CLASSPATH: &str = "/etc/zookeeper/conf:/usr/share/jav
     /usr/share/java/netty-resolver.jar:/usr/share/java/netty-transport-native-unix-common.jar:\
     /usr/share/java/netty-tcnative.jar";
 
+/// The login file in a server's folder, if it has one.
+const JAAS: &str = "jaas.conf";
+
 const READY_TIME_MAX: Duration = Duration::from_secs(30);
 const STOP_TIME_MAX: Duration = Duration::from_secs(15);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
@@ -53,6 +56,15 @@ pub(crate) fn build() -> Outcome {
 
 /// Runs `suite` against a fresh server, which must also stop cleanly when told.
 pub(crate) fn with_server(subject: Subject, suite: impl FnOnce(&Server) -> Outcome) -> Outcome {
+    with_secured_server(subject, None, suite)
+}
+
+/// The same, with a server that takes the SASL users of a login file with this content.
+pub(crate) fn with_secured_server(
+    subject: Subject,
+    jaas: Option<&str>,
+    suite: impl FnOnce(&Server) -> Outcome,
+) -> Outcome {
     if subject == Subject::Reference
         && let Some(missing) = tools::missing(&[tools::JAVA, tools::ZOOKEEPER])
     {
@@ -63,7 +75,7 @@ pub(crate) fn with_server(subject: Subject, suite: impl FnOnce(&Server) -> Outco
     } else {
         Outcome::Ran(Tally::default())
     };
-    built.and_then(|| match Server::start(subject) {
+    built.and_then(|| match Server::start(subject, jaas) {
         Ok(server) => {
             let outcome = suite(&server);
             if !matches!(outcome, Outcome::Ran(tally) if tally.failed == 0) {
@@ -76,11 +88,11 @@ pub(crate) fn with_server(subject: Subject, suite: impl FnOnce(&Server) -> Outco
 }
 
 impl Server {
-    fn start(subject: Subject) -> Result<Self, String> {
+    fn start(subject: Subject, jaas: Option<&str>) -> Result<Self, String> {
         let port = free_port().ok_or_else(|| format!("no free port in {PORTS:?}"))?;
         let folder =
             std::env::temp_dir().join(format!("zoowarden-xtask-{}-{port}", std::process::id()));
-        let child = configure(&folder, port)
+        let child = configure(&folder, port, jaas)
             .and_then(|config| command(subject, &config, &folder)?.spawn())
             .map_err(|error| format!("the server does not start: {error}"))?;
         let mut server = Self {
@@ -159,31 +171,43 @@ fn free_port() -> Option<u16> {
     ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
-fn configure(folder: &Path, port: u16) -> std::io::Result<PathBuf> {
+fn configure(folder: &Path, port: u16, jaas: Option<&str>) -> std::io::Result<PathBuf> {
     let config = folder.join("zoo.cfg");
     let data = folder.join("data");
     std::fs::create_dir_all(&data)?;
-    let text = format!(
+    let mut text = format!(
         "tickTime=2000\ndataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\n\
          admin.enableServer=false\n4lw.commands.whitelist=*\n",
         data.display()
     );
+    if let Some(jaas) = jaas {
+        std::fs::write(folder.join(JAAS), jaas)?;
+        text.push_str("authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider");
+    }
     std::fs::write(&config, text)?;
     Ok(config)
 }
 
 fn command(subject: Subject, config: &Path, folder: &Path) -> std::io::Result<Command> {
     let log = File::create(folder.join("log"))?;
-    let ttl = "-Dzookeeper.extendedTypesEnabled=true";
+    let mut properties = vec!["-Dzookeeper.extendedTypesEnabled=true".to_owned()];
+    let jaas = folder.join(JAAS);
+    if jaas.exists() {
+        let jaas = jaas.display();
+        properties.push(format!("-Djava.security.auth.login.config={jaas}"));
+    }
     let mut command = match subject {
         Subject::Zoowarden => {
             let mut command = Command::new(binary());
-            command.arg("server").arg("--config").arg(config).arg(ttl);
+            command.arg("server").arg("--config").arg(config);
+            command.args(properties);
             command
         }
         Subject::Reference => {
             let mut command = Command::new("java");
-            command.args(["-cp", REFERENCE_CLASSPATH, ttl]);
+            // Java reads files in the encoding of its surroundings otherwise.
+            command.args(["-cp", REFERENCE_CLASSPATH, "-Dfile.encoding=UTF-8"]);
+            command.args(properties);
             command
                 .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
                 .arg(config);

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::resolve::Draft;
+use super::security;
 use super::setting::{Parsed, boolean, hours, limit, port, text, u32_from, whole, yes_no};
 use super::{DigestAlgorithm, SuperDigest};
 use crate::server::four_letter::WordList;
@@ -276,28 +277,41 @@ static KEYS: &[Key] = &[
     both("ssl.*", NotYet(&[])),
     both("client.portUnification", NotYet(OFF)),
     both("client.certReload", NotYet(OFF)),
-    both("fips-mode", ANY),
-    // Not there yet: authentication beyond `digest` and `ip`.
-    both("sessionRequireClientSASLAuth", RefuseUnlessFalse),
-    both("enforce.auth.enabled", RefuseUnlessFalse),
-    both("enforce.auth.schemes", NotYet(&[])),
-    file("quorum.auth.enableSasl", NotYet(OFF)),
-    file("quorum.auth.serverRequireSasl", NotYet(OFF)),
-    file("quorum.auth.learnerRequireSasl", NotYet(OFF)),
-    file("quorum.auth.*", NotYet(&[])),
-    both("authProvider.*", NotYet(&[])),
+    both("fips-mode", Set(|d, v| put(&mut d.fips_mode, boolean(v)))),
+    // Who clients are. Their rules stand in `security`.
+    both(
+        "sessionRequireClientSASLAuth",
+        Set(security::session_require),
+    ),
+    both("enforce.auth.enabled", Set(security::enforce)),
+    both("enforce.auth.schemes", Set(security::schemes)),
+    file("quorum.auth.enableSasl", NoMeaning(security::quorum_sasl)),
+    file(
+        "quorum.auth.serverRequireSasl",
+        NoMeaning(security::quorum_sasl),
+    ),
+    file(
+        "quorum.auth.learnerRequireSasl",
+        NoMeaning(security::quorum_sasl),
+    ),
+    file("quorum.auth.*", ANY),
+    both("authProvider.*", Set(security::provider)),
     both("ensembleAuthName", NotYet(&[])),
-    both("superUser*", NotYet(&[])),
+    both("superUser*", Set(security::super_user)),
     both("X509AuthenticationProvider.*", NotYet(&[])),
-    both("SASLAuthenticationProvider.*", NotYet(&[])),
+    both(
+        "SASLAuthenticationProvider.superPassword",
+        Set(security::super_password),
+    ),
     both("IPAuthenticationProvider.usexforwardedfor", NotYet(OFF)),
-    both("letAnySaslUserDoX", NotYet(&[])),
-    both("allowSaslFailedClients", NotYet(OFF)),
-    both("sasl.*", NotYet(&[])),
+    both("letAnySaslUserDoX", Set(security::any_sasl_user)),
+    both("allowSaslFailedClients", Set(security::allow_failed)),
+    both("sasl.serverconfig", Set(security::section)),
+    both("sasl.*", ANY),
     both("kerberos.*", NotYet(&[])),
-    both("requireKerberosConfig", NotYet(OFF)),
-    both("security.auth_to_local", NotYet(&[])),
-    bare("java.security.auth.login.config", NotYet(&[])),
+    both("requireKerberosConfig", NoMeaning(security::kerberos)),
+    both("security.auth_to_local", NotYet(&["default"])),
+    bare("java.security.auth.login.config", Structural),
     // Not there yet: everything else.
     file("reconfigEnabled", NotYet(OFF)),
     file("localSessionsEnabled", NotYet(OFF)),
@@ -482,10 +496,15 @@ fn super_digest(draft: &mut Draft, value: &str) -> Parsed<()> {
 }
 
 fn digest_algorithm(draft: &mut Draft, value: &str) -> Parsed<()> {
-    if !value.eq_ignore_ascii_case("SHA1") && !value.eq_ignore_ascii_case("SHA-1") {
-        return Err("expected SHA1, the only algorithm there is".to_owned());
-    }
-    draft.config.digest.algorithm = DigestAlgorithm::Sha1;
+    draft.config.digest.algorithm = match value.to_ascii_uppercase().as_str() {
+        "SHA1" | "SHA-1" | "SHA" => DigestAlgorithm::Sha1,
+        "SHA-224" | "SHA224" => DigestAlgorithm::Sha224,
+        "SHA-256" | "SHA256" => DigestAlgorithm::Sha256,
+        "SHA-384" | "SHA384" => DigestAlgorithm::Sha384,
+        "SHA-512" | "SHA512" => DigestAlgorithm::Sha512,
+        "MD5" => DigestAlgorithm::Md5,
+        _ => return Err("expected SHA1, SHA-224, SHA-256, SHA-384, SHA-512 or MD5".to_owned()),
+    };
     Ok(())
 }
 

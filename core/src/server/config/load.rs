@@ -1,14 +1,15 @@
 //! The one file of the configuration that reads files.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
+use super::jaas::JAAS_FILE;
 use super::resolve::{Loaded, Sources, TextFile, my_id_path, resolve, value_in};
 use super::{Config, Overrides, SystemProperties};
 
-/// Reads `path`, the dynamic file it names and `myid` in its data directory, and builds the
-/// configuration. Without a path: a single server with defaults.
+/// Reads `path`, the dynamic file and the login file it names and `myid` in its data directory, and
+/// builds the configuration. Without a path: a single server with defaults.
 pub fn load(
     path: Option<&Path>,
     properties: SystemProperties,
@@ -26,13 +27,29 @@ pub fn load(
         None => setting("dataDir")?.map_or(Config::default().data_dir, Into::into),
     };
     let my_id = read_if_there(&my_id_path(&data_dir))?;
+    let jaas = match properties.value(JAAS_FILE) {
+        Some(name) => Some(name.to_owned()),
+        None => setting(JAAS_FILE)?,
+    };
+    let jaas = jaas.map(|name| read(&path_of(&name))).transpose()?;
     resolve(&Sources {
         cfg,
         dynamic,
         my_id,
+        jaas,
         properties,
         overrides,
     })
+}
+
+/// Java takes `/a`, `=/a` for "and no other file", `file:/a` and `file:///a`.
+fn path_of(name: &str) -> PathBuf {
+    let name = name.trim_start_matches('=');
+    let path = name.strip_prefix("file:").unwrap_or(name);
+    match path.strip_prefix("///") {
+        Some(rest) => Path::new("/").join(rest),
+        None => path.into(),
+    }
 }
 
 fn read(path: &Path) -> Result<TextFile, ConfigError> {
@@ -133,6 +150,54 @@ mod tests {
         .unwrap();
         assert_eq!(loaded.config.ensemble.map(|e| e.my_id.0), Some(3));
         assert_eq!(loaded.config.data_dir, other.path());
+    }
+
+    #[test]
+    fn the_login_file_is_read_wherever_it_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let module = "org.apache.zookeeper.server.auth.DigestLoginModule";
+        let text = format!("Server {{ {module} required user_bob=\"x\"; }};");
+        let jaas = write(dir.path(), "jaas.conf", &text);
+        for spelled in [
+            jaas.clone(),
+            format!("={jaas}"),
+            format!("file:{jaas}"),
+            format!("file://{jaas}"),
+        ] {
+            let line = format!("java.security.auth.login.config={spelled}");
+            let mut properties = SystemProperties::default();
+            properties.push_argument(&line);
+            let loaded = load(None, properties, Overrides::default()).unwrap();
+            let users = loaded
+                .config
+                .security
+                .sasl_users
+                .expect("there is a section Server");
+            assert!(users.contains_key("bob"), "{spelled}");
+            let cfg = format!(
+                "dataDir={}\nclientPort=2181\n{line}\n",
+                dir.path().display()
+            );
+            let cfg = write(dir.path(), "zoo.cfg", &cfg);
+            let from_cfg = load(
+                Some(Path::new(&cfg)),
+                SystemProperties::default(),
+                Overrides::default(),
+            );
+            assert!(
+                from_cfg.unwrap().config.security.sasl_users.is_some(),
+                "{spelled}"
+            );
+        }
+        let mut properties = SystemProperties::default();
+        properties.push_argument("java.security.auth.login.config=/nowhere/jaas.conf");
+        let error = load(None, properties, Overrides::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("/nowhere/jaas.conf: cannot be read: "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What lives here: [`Config`] (plain data), the syntax of zoo.cfg (`properties`), `-D` settings
 //! (`system`), the table of every setting ZooKeeper has (`keys`), the rules between settings
-//! (`resolve`), the list of servers (`ensemble`), and the one file that reads files (`load`).
+//! (`resolve`; for identities `security`, with Java's login file in `jaas`), the list of servers (`ensemble`), and the one file that reads files (`load`).
 //! What does not: name resolution, listeners, arguments, the environment; the binary reads those.
 //!
 //! Invariants: a [`Config`] that was built here is consistent, so a server never checks it again;
@@ -11,12 +11,14 @@
 
 mod ensemble;
 mod error;
+mod jaas;
 mod keys;
 mod load;
 mod membership;
 mod overrides;
 mod properties;
 mod resolve;
+mod security;
 mod setting;
 mod system;
 #[cfg(test)]
@@ -31,7 +33,11 @@ pub use error::ConfigError;
 pub use load::load;
 pub use overrides::Overrides;
 pub use resolve::{Loaded, Sources, TextFile, resolve};
+pub use security::SecuritySettings;
 pub use system::SystemProperties;
+
+pub use crate::replica::DigestAlgorithm;
+pub use crate::sasl::Password;
 
 use super::four_letter::WordList;
 
@@ -107,6 +113,8 @@ pub struct Config {
     pub skip_acl: bool,
     /// The `digest` authentication scheme.
     pub digest: DigestSettings,
+    /// SASL, and who clients must prove to be.
+    pub security: SecuritySettings,
     /// Refuse writes beyond a hard quota [`zookeeper.enforceQuota`].
     pub enforce_quota: bool,
     /// Serve reads without a quorum [`readonlymode.enabled`].
@@ -147,14 +155,6 @@ pub struct DigestSettings {
     pub super_digest: Option<SuperDigest>,
     /// How passwords are hashed [`zookeeper.DigestAuthenticationProvider.digestAlg`].
     pub algorithm: DigestAlgorithm,
-}
-
-/// The hash of `digest` identities; they are stored in ACLs, so changing it locks users out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DigestAlgorithm {
-    /// What every client library computes.
-    #[default]
-    Sha1,
 }
 
 /// `super:` and the hashed password of the superuser. `Debug` does not print it.
@@ -212,6 +212,7 @@ impl Default for Config {
             container: ContainerSettings::default(),
             skip_acl: false,
             digest: DigestSettings::default(),
+            security: SecuritySettings::default(),
             enforce_quota: false,
             read_only_mode_enabled: false,
             admin: AdminSettings::default(),

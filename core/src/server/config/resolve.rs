@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::keys::{Key, Place, Treatment, find, find_similar};
 use super::membership::{self, Servers};
 use super::properties;
+use super::security;
 use super::setting::{Origin, Setting, boolean};
 use super::system::SystemProperties;
 use super::{Config, HostPort, Overrides};
@@ -40,6 +41,8 @@ pub struct Sources {
     pub dynamic: Option<TextFile>,
     /// `myid` in the data directory, if it is there.
     pub my_id: Option<TextFile>,
+    /// The file that `java.security.auth.login.config` names.
+    pub jaas: Option<TextFile>,
     /// The `-D` settings.
     pub properties: SystemProperties,
     /// What the arguments say, above all else.
@@ -62,6 +65,7 @@ pub fn resolve(sources: &Sources) -> Result<Loaded, ConfigError> {
     draft.apply_overrides(&sources.overrides);
     draft.finish_directories()?;
     draft.finish_times()?;
+    draft.finish_security(sources)?;
     let servers = membership::servers(&settings, sources, &mut draft)?;
     draft.finish_client_address(&servers, &sources.overrides)?;
     draft.finish_ensemble(servers, sources)?;
@@ -94,6 +98,8 @@ pub(super) struct Draft {
     pub(super) peer_type: Option<Role>,
     pub(super) standalone_enabled: bool,
     pub(super) quorum_listen_on_all_ips: bool,
+    pub(super) fips_mode: bool,
+    pub(super) security: security::Asked,
     /// The name of zoo.cfg, or what stands in its place in an error.
     pub(super) cfg_name: String,
     has_cfg: bool,
@@ -123,6 +129,8 @@ impl Draft {
             peer_type: None,
             standalone_enabled: true,
             quorum_listen_on_all_ips: false,
+            fips_mode: false,
+            security: security::Asked::default(),
             cfg_name: cfg.map_or("command line".to_owned(), |cfg| cfg.name.clone()),
             has_cfg: cfg.is_some(),
             applied: BTreeMap::new(),
@@ -141,6 +149,12 @@ impl Draft {
             Some(setting) => format!("{}: {what}", setting.origin),
             None => what,
         });
+    }
+
+    /// The setting being applied, without the prefix of system properties.
+    pub(super) fn current_key(&self) -> &str {
+        let key = self.current.as_ref().map_or("", |setting| &setting.key);
+        key.strip_prefix("zookeeper.").unwrap_or(key)
     }
 
     /// Counts the setting being applied among those without effect so far.
@@ -294,6 +308,11 @@ impl Draft {
             Some(_) => self.contradiction("minSessionTimeout", by_min),
             None => self.contradiction("maxSessionTimeout", by_max),
         })
+    }
+
+    /// Whether a setting was applied as `key`.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.applied.contains_key(key)
     }
 
     /// The error that the setting applied as `key` does not go with another one.

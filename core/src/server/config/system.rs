@@ -25,6 +25,12 @@ impl SystemProperties {
         }
     }
 
+    /// The value of `-Dkey`, if it is given.
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        let setting = self.settings.iter().find(|setting| setting.key == key);
+        setting.map(|setting| setting.value.as_str())
+    }
+
     fn push(&mut self, origin: Origin, definition: &str) {
         let (key, value) = definition.split_once('=').unwrap_or((definition, ""));
         let (key, value) = (key.trim().to_owned(), value.trim().to_owned());

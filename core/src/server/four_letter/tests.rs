@@ -232,6 +232,7 @@ fn config(text: &str, my_id: &str) -> Config {
         cfg: file("zoo.cfg", text),
         dynamic: None,
         my_id: file("myid", my_id),
+        jaas: None,
         properties: SystemProperties::default(),
         overrides: Overrides::default(),
     };

@@ -16,7 +16,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kazoo.exceptions import ConfigurationError, KazooException, NodeExistsError, NoNodeError
+from kazoo.exceptions import (
+    AuthFailedError,
+    ConfigurationError,
+    KazooException,
+    NodeExistsError,
+    NoNodeError,
+)
 from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.protocol.states import (
     Callback,
@@ -98,14 +104,41 @@ _NO_PASSWORD = bytes(16)
 COMMAND_BYTES_MAX = 1 << 20
 """The longest answer to a four-letter word that is read."""
 
+
+
+def _sasl_login(options: Any, auth_data: Any) -> tuple[str, str] | None:
+    """User and password, from ``sasl_options`` or from the older ``auth_data``."""
+    legacy = [credential for scheme, credential in auth_data if scheme == "sasl"]
+    if len(legacy) + bool(options) > 1:
+        raise ConfigurationError("Multiple SASL configurations provided")
+    if legacy:
+        warnings.warn(
+            "Passing SASL configuration as part of the auth_data is deprecated, "
+            "please use the sasl_options configuration instead",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        user, _, password = legacy[0].partition(":")
+        return user, password
+    if not options:
+        return None
+    mechanism = options.get("mechanism")
+    if mechanism != "DIGEST-MD5":
+        raise ConfigurationError(f"SASL by {mechanism} is not offered: only DIGEST-MD5 is")
+    try:
+        return options["username"], options["password"]
+    except KeyError as missing:
+        raise ConfigurationError(f"sasl_options lack {missing}") from None
+
+
 VERSION = re.compile(r"zookeeper\.version=(\d+(?:\.\d+)+)")
 
 
 class KazooClient:
     """kazoo's client; see kazoo's documentation for every method and argument.
 
-    Not offered: handlers other than the threading one, and ``sasl_options``. ``connection_retry``
-    is accepted; how reconnecting is paced is this client's own.
+    Not offered: handlers other than the threading one, and SASL by other mechanisms than DIGEST-MD5.
+    ``connection_retry`` is accepted; how reconnecting is paced is this client's own.
     """
 
     def __init__(
@@ -133,8 +166,7 @@ class KazooClient:
     ) -> None:
         self.logger = logger or logging.getLogger("zoowarden.compat.kazoo")
         self.handler = _checked_handler(handler)
-        if sasl_options or any(scheme == "sasl" for scheme, _ in auth_data or ()):
-            raise ConfigurationError("SASL is not offered: use digest or TLS, or kazoo itself")
+        self._sasl = _sasl_login(sasl_options, auth_data or ())
         if keyfile_password:
             raise ConfigurationError("an encrypted key is not offered: decrypt it first")
         self._tls: TLS | None = None
@@ -142,7 +174,7 @@ class KazooClient:
             verify = TLSVerify.CHAIN_AND_NAME if check_hostname else TLSVerify.CHAIN
             verify = verify if verify_certs else TLSVerify.NOTHING
             self._tls = TLS(ca, certfile, keyfile or certfile, verify)
-        self.auth_data: set[tuple[str, str]] = set(auth_data or ())
+        self.auth_data: set[tuple[str, str]] = {one for one in auth_data or () if one[0] != "sasl"}
         self.default_acl = default_acl
         self.read_only = read_only
         self.randomize_hosts = randomize_hosts
@@ -156,6 +188,8 @@ class KazooClient:
         self._data_watchers: defaultdict[str, set[Any]] = defaultdict(set)
         self._child_watchers: defaultdict[str, set[Any]] = defaultdict(set)
         self._live = self.handler.event_object()
+        # Set once it is known whether a session can be had.
+        self._decided = self.handler.event_object()
         self._stopped = self.handler.event_object()
         self._stopped.set()
         self._callbacks = _ports.CallbackThread(keep_null=True)
@@ -229,11 +263,14 @@ class KazooClient:
         return ",".join(bracketed) + (arguments.normal(self.chroot) if self.chroot else "")
 
     def start(self, timeout: float = 15) -> None:
-        event = self.start_async()
-        event.wait(timeout=timeout)
+        self.start_async()
+        self._decided.wait(timeout=timeout)
         if not self.connected:
+            refused = self._state == KeeperState.AUTH_FAILED
             self.stop()
             self.close()
+            if refused:
+                raise AuthFailedError()
             raise self.handler.timeout_exception("Connection time-out")
         if self.chroot and not self.exists("/"):
             warnings.warn(
@@ -245,6 +282,7 @@ class KazooClient:
         if not self._stopped.is_set():
             return self._live
         self._stopped.clear()
+        self._decided.clear()
         self.handler.start()
         self._callbacks = _ports.CallbackThread(keep_null=True)
         options = Options(
@@ -255,6 +293,7 @@ class KazooClient:
             shuffle=self.randomize_hosts,
             renew_session=True,
             auth=tuple(self.auth_data),
+            sasl=self._sasl,
             session=self._identity,
             default_acl=None,
             tls=self._tls,
@@ -309,9 +348,12 @@ class KazooClient:
         was_over, self._state = self._state in _OVER, state
         if state in (KeeperState.CONNECTED, KeeperState.CONNECTED_RO):
             self._live.set()
+            self._decided.set()
             self._tell(KazooState.CONNECTED)
         elif state in _OVER:
             self._live.clear()
+            if state == KeeperState.AUTH_FAILED:
+                self._decided.set()
             self._tell(KazooState.LOST)
             self._reset_watchers()
         elif not was_over:

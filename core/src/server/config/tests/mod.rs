@@ -2,6 +2,7 @@
 
 mod files;
 mod rules;
+mod security;
 mod spelling;
 mod values;
 
@@ -13,6 +14,7 @@ struct Case {
     cfg: Option<&'static str>,
     dynamic: Option<&'static str>,
     my_id: Option<&'static str>,
+    jaas: Option<&'static str>,
     flags: &'static str,
     overrides: Overrides,
 }
@@ -38,6 +40,7 @@ impl Case {
             cfg: file("zoo.cfg", self.cfg),
             dynamic: file("zoo.cfg.dynamic", self.dynamic),
             my_id: file("/data/myid", self.my_id),
+            jaas: file("jaas.conf", self.jaas),
             properties,
             overrides: self.overrides,
         })

@@ -172,7 +172,7 @@ fn settings_without_effect_share_a_warning_each_kind() {
         "electionAlg=3\nnio.numWorkerThreads=4\ncommitProcessor.numWorkerThreads=2\n\
          jvm.pause.monitor=true\nsecureClientPort=2281\nssl.keyStore.password=hunter2\n\
          reconfigEnabled=true\nlocalSessionsEnabled=false\nmetricsProvider.httpPort=7000\n\
-         quorum.auth.enableSasl=true\nticktime=2000\nzookeeper.snapCount=7\nfoo=bar",
+         quorum.auth.enableSasl=false\nticktime=2000\nzookeeper.snapCount=7\nfoo=bar",
     )
     .warnings();
     assert_eq!(
@@ -180,10 +180,10 @@ fn settings_without_effect_share_a_warning_each_kind() {
         [
             "settings without a meaning for zoowarden, ignored: electionAlg (zoo.cfg:3), \
              nio.numWorkerThreads (zoo.cfg:4), commitProcessor.numWorkerThreads (zoo.cfg:5), \
-             jvm.pause.monitor (zoo.cfg:6)",
+             jvm.pause.monitor (zoo.cfg:6), quorum.auth.enableSasl (zoo.cfg:12)",
             "settings that are not supported yet and have no effect: secureClientPort \
              (zoo.cfg:7), ssl.keyStore.password (zoo.cfg:8), reconfigEnabled (zoo.cfg:9), \
-             metricsProvider.httpPort (zoo.cfg:11), quorum.auth.enableSasl (zoo.cfg:12)",
+             metricsProvider.httpPort (zoo.cfg:11)",
             "unknown settings, ignored: ticktime (zoo.cfg:13; did you mean tickTime?), \
              zookeeper.snapCount (zoo.cfg:14; did you mean snapCount?), foo (zoo.cfg:15)",
         ]

@@ -120,6 +120,9 @@ static FIELDS: &[(&str, Reached)] = &[
     ("DigestAuthenticationProvider.superDigest=super:abc=", |c| {
         c.digest.super_digest == Some(SuperDigest("super:abc=".to_owned()))
     }),
+    ("DigestAuthenticationProvider.digestAlg=sha-256", |c| {
+        c.digest.algorithm == DigestAlgorithm::Sha256
+    }),
     ("DigestAuthenticationProvider.digestAlg=SHA1", |c| {
         c.digest.algorithm == DigestAlgorithm::Sha1
     }),
@@ -204,12 +207,12 @@ static WRONG_VALUES: &[(&str, &str)] = &[
         "expected a whole number of bytes, 1 or more",
     ),
     (
-        "DigestAuthenticationProvider.digestAlg=SHA-256",
-        "expected SHA1, the only algorithm there is",
+        "DigestAuthenticationProvider.digestAlg=SHA3-256",
+        "expected SHA1, SHA-224, SHA-256, SHA-384, SHA-512 or MD5",
     ),
     (
         "enforce.auth.enabled=true",
-        "expected false: this protection is not supported yet",
+        "expected enforce.auth.schemes beside it",
     ),
     (
         "sslQuorum=true",
