@@ -35,10 +35,12 @@ pub fn frame(slot: usize, requests: &mut Requests<'_>) -> Step {
             let request = sound(requests);
             items.push(Item::Int(request.operation));
             let mut record = request.items;
-            // A persistent watch on null ends a thread of 3.8.0 when its connection closes.
-            let persistent = matches!(request.operation, op::ADD_WATCH | op::SET_WATCHES2);
+            // A persistent watch on null ends a thread of 3.8.0 when its connection closes, and a TTL
+            // out of range where there should be none the whole server.
+            let delicate = [op::ADD_WATCH, op::SET_WATCHES2, op::CREATE_TTL];
+            let delicate = delicate.contains(&request.operation);
             for _ in 0..requests.random.u32(1..3) {
-                match persistent {
+                match delicate {
                     true => lengthen(requests.random, &mut record),
                     false => spoil(requests.random, &mut record),
                 }
