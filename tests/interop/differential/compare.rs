@@ -24,11 +24,16 @@ impl Difference {
     pub fn gone(who: &str) -> Difference {
         Difference {
             step: END,
-            channel: "any".into(),
+            channel: String::new(),
             before: Vec::new(),
             real: vec![format!("{who} is gone")],
             ours: Vec::new(),
         }
+    }
+
+    /// Whether a server has ended.
+    pub fn is_gone(&self) -> bool {
+        self.channel.is_empty()
     }
 
     /// Whether this is the same fault as another one, as far as its words say.

@@ -34,6 +34,7 @@ enum Turn {
     Frame,
     Torn,
     Stranger,
+    Deep,
     Hello,
     Return,
     Leave,
@@ -145,6 +146,7 @@ const PROFILES: [Profile; 9] = [
             (10, Turn::Multi),
             (5, Turn::MultiRead),
             (2, Turn::SetAcl),
+            (1, Turn::Deep),
         ],
     },
     Profile {
@@ -232,6 +234,10 @@ pub fn sequence(seed: u64, length: usize, spread: bool) -> Sequence {
         turns += generator.turns();
     }
     generator.look_at_all();
+    if profile.name == "hostile" {
+        let forbidden = hostile::forbidden(0, &mut generator.requests());
+        generator.step(forbidden);
+    }
     Sequence {
         seed,
         profile: profile.name,
@@ -363,6 +369,10 @@ impl Generator {
             }
             Turn::Auth => self.auth(),
             Turn::Large => self.large(),
+            Turn::Deep => {
+                let request = self.requests().deep();
+                self.add(request);
+            }
             turn => self.intrude(turn),
         }
     }

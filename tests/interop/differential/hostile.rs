@@ -9,9 +9,8 @@ use super::wire::{Item, op};
 /// Lengths and counts that are rarely right.
 const ODD: [i32; 10] = [-1, -2, 0, 1, 5, 255, 65_536, 0x10_0000, i32::MAX, i32::MIN];
 
-/// Operations that nobody knows, or that servers keep for themselves. What 3.8.0 carries out
-/// although no client may ask for it is not among them: `check` alone, `deleteContainer`,
-/// `createSession`.
+/// Operations that nobody knows, or that servers keep for themselves. `createSession` is not among
+/// them: 3.8.0 carries it out, and gives the session another timeout.
 const UNKNOWN: [i32; 10] = [0, -1, 10, 23, 99, 108, 1000, -12, i32::MAX, i32::MIN];
 
 /// A frame that is wrong somewhere, in a session.
@@ -36,10 +35,12 @@ pub fn frame(slot: usize, requests: &mut Requests<'_>) -> Step {
             let request = sound(requests);
             items.push(Item::Int(request.operation));
             let mut record = request.items;
-            // A persistent watch on null ends a thread of 3.8.0 when its connection closes.
-            let persistent = matches!(request.operation, op::ADD_WATCH | op::SET_WATCHES2);
+            // A persistent watch on null ends a thread of 3.8.0 when its connection closes, and a TTL
+            // out of range where there should be none the whole server.
+            let delicate = [op::ADD_WATCH, op::SET_WATCHES2, op::CREATE_TTL];
+            let delicate = delicate.contains(&request.operation);
             for _ in 0..requests.random.u32(1..3) {
-                match persistent {
+                match delicate {
                     true => lengthen(requests.random, &mut record),
                     false => spoil(requests.random, &mut record),
                 }
@@ -95,6 +96,17 @@ fn spoil(random: &mut Rng, items: &mut Vec<Item>) {
         }
         _ => items.insert(at, odd),
     }
+}
+
+/// What 3.8.0 carries out although it is no client's to ask for; the states differ from there on.
+pub fn forbidden(slot: usize, requests: &mut Requests<'_>) -> Step {
+    let request = match requests.random.bool() {
+        true => requests.versioned(op::CHECK),
+        false => requests.versioned(op::DELETE_CONTAINER),
+    };
+    let mut items = vec![Item::Int(7777), Item::Int(request.operation)];
+    items.extend(request.items);
+    Step::Frame { slot, items }
 }
 
 /// Bytes behind which nothing comes, in a session.

@@ -295,10 +295,14 @@ impl Run {
         let short = shrink::shrink(sequence, |tried| {
             pair.send(tried);
             let verdict = pair.verdict(tried, &self.allowed);
+            let is_gone = verdict.difference.as_ref().is_some_and(Difference::is_gone);
             let same = verdict
                 .difference
                 .filter(|found| found.resembles(&difference));
             let is_same = same.is_some();
+            if is_gone {
+                pair = Pair::start(&self.arguments);
+            }
             last = same.or(last.take());
             is_same
         });

@@ -297,14 +297,39 @@ impl Requests<'_> {
             (4, op::GET_EPHEMERALS),
             (4, op::GET_ALL_CHILDREN_NUMBER),
             (2, op::WHO_AM_I),
+            (1, op::RECONFIG),
         ];
         let operation = weighted(self.random, &operations);
         let items = match operation {
             op::PING | op::WHO_AM_I => Vec::new(),
+            op::RECONFIG => vec![
+                Item::Null,
+                Item::Null,
+                text("server.1=a:1:2;3"),
+                Item::Long(-1),
+            ],
             op::GET_EPHEMERALS if self.random.u32(0..6) == 0 => {
                 vec![[Item::Null, text(""), text(" "), text("/")][self.random.usize(..4)].clone()]
             }
             _ => vec![Item::Text(self.path())],
+        };
+        Request::new(operation, items)
+    }
+
+    /// About a znode deeper than ours can have any.
+    pub fn deep(&mut self) -> Request {
+        let path = Item::Text(format!("~{}", "/d".repeat(450)));
+        let (operation, items) = match self.random.u32(0..5) {
+            0 => (op::DELETE, vec![path, Item::Int(-1)]),
+            1 => (op::SET_DATA, vec![path, Item::Null, Item::Int(-1)]),
+            2 => (op::EXISTS, vec![path, Item::Byte(0)]),
+            3 => (op::GET_ACL, vec![path]),
+            _ => {
+                let mut items = vec![path, Item::Null];
+                items.extend(open());
+                items.push(Item::Int(0));
+                (op::CREATE, items)
+            }
         };
         Request::new(operation, items)
     }
@@ -424,6 +449,9 @@ impl Requests<'_> {
         ];
         let (scheme, token, bad) = weighted(self.random, &choices);
         let token = Item::Data(token.as_bytes().to_vec());
+        if self.random.u32(0..20) == 0 {
+            return (Request::new(op::SASL, vec![token]), true);
+        }
         let items = vec![Item::Int(0), text(scheme), token];
         (Request::new(op::AUTH, items), bad)
     }
