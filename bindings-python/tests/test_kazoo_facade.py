@@ -107,7 +107,9 @@ def test_what_is_not_offered_is_said() -> None:
     for options in (
         {"handler": SequentialGeventHandler()},
         {"handler": SequentialThreadingHandler},
-        {"sasl_options": {"mechanism": "DIGEST-MD5"}},
+        {"sasl_options": {"mechanism": "GSSAPI"}},
+        {"sasl_options": {"mechanism": "DIGEST-MD5", "username": "bob"}},
+        {"sasl_options": {"mechanism": "DIGEST-MD5"}, "auth_data": [("sasl", "bob:x")]},
         {"use_ssl": True, "keyfile_password": "x"},
     ):
         with pytest.raises(kazoo_exceptions.ConfigurationError):

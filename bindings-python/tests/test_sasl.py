@@ -3,9 +3,12 @@ logins succeed is shown by kazoo's own SASL tests over the facade."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import zoowarden
+import zoowarden.testing
 from zoowarden import AuthFailedError, State
 
 
@@ -26,6 +29,4 @@ async def refused(hosts: str) -> None:
 
 
 def test_async_client_is_refused_alike(server: zoowarden.testing.Server) -> None:
-    import asyncio
-
     asyncio.run(refused(server.connect_string))
