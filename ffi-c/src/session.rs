@@ -168,7 +168,7 @@ pub unsafe extern "C" fn zoowarden_add_auth(
         };
         let request = Request::Auth {
             scheme: scheme.into(),
-            auth: bytes.unwrap_or_default(),
+            auth: Some(bytes.unwrap_or_default()),
         };
         let open = self::client(client)?;
         // SAFETY: as promised by the caller.
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn zoowarden_add_auth_async(
         };
         let request = Request::Auth {
             scheme: scheme.into(),
-            auth: bytes.unwrap_or_default(),
+            auth: Some(bytes.unwrap_or_default()),
         };
         let open = self::client(client)?;
         open.start(request, None, completion, user)

@@ -331,6 +331,7 @@ fn a_credential_shown_already_is_no_further_one() {
     attach(&mut session);
     let show = |session: &mut Session, auth: &[u8]| {
         let scheme = "digest".into();
+        let auth = Some(auth);
         let auth = Request::Auth { scheme, auth };
         session.submit(auth, Root::Chroot, Limit::Refuse, None, nobody())
     };

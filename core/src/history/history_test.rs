@@ -4,7 +4,7 @@ use super::*;
 use crate::environment::{Clock, SystemClock};
 use crate::history::record::tests::change;
 use crate::proto::{ConnectionId, Id, OpCode, PASSWORD_BYTES, ServerId, SessionId, Writer};
-use crate::replica::{DigestSettings, Replica, Settings};
+use crate::replica::{DigestAlgorithm, DigestSettings, Replica, SaslSettings, Settings};
 use crate::session::Origin;
 use crate::tree::{Batch, Draft, Kind, Lane, Rules, Run, Tree};
 use bytes::BytesMut;
@@ -37,7 +37,10 @@ fn settings() -> Settings {
         digest: DigestSettings {
             enabled: true,
             super_digest: None,
+            algorithm: DigestAlgorithm::default(),
         },
+        sasl: SaslSettings::default(),
+        required_schemes: Vec::new(),
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
     }

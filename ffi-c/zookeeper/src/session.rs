@@ -302,7 +302,7 @@ pub unsafe extern "C" fn zoo_add_auth(
         let (scheme, cert) = unsafe { (paths::text(scheme), requests::data(cert, cert_len)?) };
         let request = Request::Auth {
             scheme: Text::Owned(scheme.unwrap_or_default()),
-            auth: cert.unwrap_or_default(),
+            auth: Some(cert.unwrap_or_default()),
         };
         handle.ask(request, to_void_completion(completion, data))
     })

@@ -52,7 +52,10 @@ pub(super) fn apply(draft: &mut Draft, setting: &Setting) -> Parsed<()> {
     let name = name.strip_prefix("ssl.").unwrap_or(name);
     match name {
         "authProvider" => return same(value, &["x509"], "the only provider there is"),
-        "sslProvider" | "quorum.sslProvider" => return Ok(draft.no_meaning(setting)),
+        "sslProvider" | "quorum.sslProvider" => {
+            draft.no_meaning(setting);
+            return Ok(());
+        }
         "x509.clientCertIdType" => {
             return same(
                 value,
