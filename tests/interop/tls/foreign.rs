@@ -1,7 +1,7 @@
-//! Foreign clients over TLS, at our port: kazoo with PEM files, zkCli.sh with JKS and with PKCS12
+//! Foreign clients over TLS, at our port: kazoo with PEM files, zkCli with JKS and with PKCS12
 //! stores that keytool made; our server reads a store of keytool's as well.
 //!
-//! usage: `foreign FOLDER PYTHON ZKCLI`. Starts one server for each kind of store in FOLDER, and
+//! usage: `foreign FOLDER PYTHON CLASSPATH`. Starts one server for each kind of store in FOLDER, and
 //! ends it.
 
 #![forbid(unsafe_code)]
@@ -105,7 +105,7 @@ fn start(folder: &Path, stores: &[PathBuf; 2], port: u16) -> Process {
     server
 }
 
-fn zkcli(program: &str, port: u16, stores: &[PathBuf; 2]) -> String {
+fn zkcli(classpath: &str, port: u16, stores: &[PathBuf; 2]) -> String {
     let flags = format!(
         "-Dzookeeper.client.secure=true \
          -Dzookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty \
@@ -116,10 +116,11 @@ fn zkcli(program: &str, port: u16, stores: &[PathBuf; 2]) -> String {
     );
     let typed = "create /zk hello\nget /zk\nwhoami\nsetAcl /zk x509:CN=zkcli:cdrwa\ngetAcl /zk\n\
                  get /theirs\ndelete /zk\nquit\n";
-    let mut child = Command::new(program)
+    let mut child = Command::new("java")
+        .args(["-cp", classpath])
+        .args(flags.split(' '))
+        .arg("org.apache.zookeeper.ZooKeeperMain")
         .args(["-server", &format!("localhost:{port}")])
-        .env("CLIENT_JVMFLAGS", flags)
-        .env("CLASSPATH", netty())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -135,18 +136,6 @@ fn zkcli(program: &str, port: u16, stores: &[PathBuf; 2]) -> String {
     String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr)
 }
 
-/// Debian's own class path leaves out what TLS needs.
-fn netty() -> String {
-    let jars = [
-        "netty-codec",
-        "netty-resolver",
-        "netty-transport-native-unix-common",
-        "netty-tcnative",
-    ];
-    jars.map(|jar| format!("/usr/share/java/{jar}.jar"))
-        .join(":")
-}
-
 fn check(name: &str, tally: &mut (u32, u32), works: bool, said: &str) {
     if works {
         println!("ok {name}");
@@ -159,8 +148,8 @@ fn check(name: &str, tally: &mut (u32, u32), works: bool, said: &str) {
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, python, zkcli_sh] = &words[..] else {
-        eprintln!("usage: foreign FOLDER PYTHON ZKCLI");
+    let [folder, python, classpath] = &words[..] else {
+        eprintln!("usage: foreign FOLDER PYTHON CLASSPATH");
         return ExitCode::from(2);
     };
     let mut tally = (0, 0);
@@ -190,10 +179,10 @@ fn main() -> ExitCode {
             + &String::from_utf8_lossy(&said.stderr);
         let name = format!("kazoo with a certificate, our stores {kind}");
         check(&name, &mut tally, said.status.success(), &text);
-        let text = zkcli(zkcli_sh, port, &client_stores);
+        let text = zkcli(classpath, port, &client_stores);
         let has = |what: &str| text.contains(what);
         let works = has("hello") && has("'x509,'CN=zkcli") && !has("Insufficient permission");
-        let name = format!("zkCli.sh with a certificate, both stores {kind}");
+        let name = format!("zkCli with a certificate, both stores {kind}");
         check(&name, &mut tally, works, &text);
         drop(server);
     }

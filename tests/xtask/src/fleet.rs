@@ -7,7 +7,6 @@ use super::report::Outcome;
 use super::server::{REFERENCE_CLASSPATH, with_server};
 use super::tally;
 use super::tools;
-use super::zkcli::ZKCLI;
 
 const FOLDER: &str = "tests/interop/fleet";
 
@@ -44,7 +43,7 @@ pub(crate) fn curator(subject: Subject) -> Outcome {
 
 /// The client's TLS against Apache ZooKeeper's, then Apache's client and kazoo against ours.
 pub(crate) fn tls() -> Outcome {
-    let needed = [tools::JAVA, tools::ZOOKEEPER, tools::ZKCLI, tools::KAZOO];
+    let needed = [tools::JAVA, tools::ZOOKEEPER, tools::KAZOO];
     if let Some(missing) = tools::missing(&needed) {
         return missing;
     }
@@ -58,7 +57,7 @@ pub(crate) fn tls() -> Outcome {
             .and_then(|| build("foreign"))
             .and_then(|| {
                 Run::new(target().join("debug/examples/foreign"))
-                    .args(&[&*theirs, &*python, ZKCLI])
+                    .args(&[&*theirs, &*python, REFERENCE_CLASSPATH])
                     .run_tests(tally::of_plain)
             })
     })

@@ -47,7 +47,7 @@ usage: cargo xtask <task>
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
-  tls           our client's TLS with Apache ZooKeeper; kazoo and zkCli.sh at our TLS port
+  tls           our client's TLS with Apache ZooKeeper; kazoo and zkCli at our TLS port
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
