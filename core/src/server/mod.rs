@@ -90,9 +90,8 @@ pub(crate) struct Shared {
     next_connection: AtomicU64,
     records: Records,
     pub(crate) started_ms: u64,
-    /// The port of clients without TLS, or with either.
-    pub(crate) client_port: Option<u16>,
-    /// The port of TLS alone, if there is one.
+    pub(crate) client_port: u16,
+    /// Another port of TLS alone, if there is one.
     pub(crate) secure_client_port: Option<u16>,
     pub(crate) client_tls: Option<ClientTls>,
 }
@@ -177,15 +176,10 @@ impl Server {
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
         let client_address = clients.address()?;
-        let (client_port, secure_client_port) = match config.client_transport {
-            Transport::Tls => (None, Some(client_address)),
-            Transport::Plain | Transport::Either => (Some(client_address), secure_client_address),
-        };
         let peers = listen_to_peers(&config, &*net)?;
         let (opening, opening_disk) = (config.clone(), Arc::clone(&disk));
         let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
         let mut opened = opened.await.map_err(std::io::Error::other)??;
-
         warn_of_large_requests(&config);
         let me = my_id(&config);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
@@ -214,8 +208,8 @@ impl Server {
             replica,
             consensus: consensus.await?,
             started_ms: clock.monotonic_ms(),
-            client_port: client_port.map(|address| address.port()),
-            secure_client_port: secure_client_port.map(|address| address.port()),
+            client_port: client_address.port(),
+            secure_client_port: secure_client_address.map(|address| address.port()),
             client_tls: secured.clients,
             clock,
             log: opened.log,
@@ -234,20 +228,31 @@ impl Server {
             tasks: Mutex::new(Vec::new()),
             _locks: opened.locks,
         };
-        if let Some(peers) = peers {
-            shared.consensus.serve_peers(peers);
-        }
-        let transport = shared.config.client_transport;
-        server.spawn(listener::run(Arc::clone(&shared), clients, transport));
-        if let Some(clients) = secure_clients {
-            server.spawn(listener::run(Arc::clone(&shared), clients, Transport::Tls));
-        }
+        server.spawn_listeners(clients, secure_clients, peers);
         server.spawn(secure::renew(secured.renewed));
         server.spawn(leader::run(Arc::clone(&shared), heard));
         server.spawn(sync::run(Arc::clone(&shared), asking));
         server.spawn_clockwork(opened.standing);
         shared.records.started();
         Ok(server)
+    }
+
+    fn spawn_listeners(
+        &self,
+        clients: Box<dyn Listener>,
+        secure: Option<Box<dyn Listener>>,
+        peers: Option<Box<dyn Listener>>,
+    ) {
+        if let Some(peers) = peers {
+            self.shared.consensus.serve_peers(peers);
+        }
+        let transport = self.shared.config.client_transport;
+        let shared = Arc::clone(&self.shared);
+        self.spawn(listener::run(shared, clients, transport));
+        if let Some(clients) = secure {
+            let shared = Arc::clone(&self.shared);
+            self.spawn(listener::run(shared, clients, Transport::Tls));
+        }
     }
 
     /// The tasks that nobody sends anything to.

@@ -8,6 +8,7 @@ use crate::raft::Leadership;
 use crate::replica::{Connection, Traffic};
 use crate::server::Shared;
 use crate::server::config::Role;
+use crate::server::config::Transport;
 use crate::server::four_letter::metrics::{LeaderMetrics, Metrics, PeerMetrics, Phase, mntr};
 use crate::server::four_letter::report::{
     self, ConnectionSession, ConnectionStatus, Environment, Interest, Mode, RunningFacts,
@@ -215,9 +216,14 @@ fn abbreviation(op: OpCode) -> &'static str {
 
 fn facts(shared: &Shared) -> RunningFacts {
     let config = &shared.config;
+    let port = Some(shared.client_port);
+    let (client_port, secure_client_port) = match config.client_transport {
+        Transport::Tls => (None, port),
+        Transport::Plain | Transport::Either => (port, shared.secure_client_port),
+    };
     RunningFacts {
-        client_port: shared.client_port,
-        secure_client_port: shared.secure_client_port,
+        client_port,
+        secure_client_port,
         data_dir: config.data_dir.clone(),
         data_dir_bytes: bytes_in(&*shared.disk, &config.data_dir),
         log_dir: config.log_dir.clone(),

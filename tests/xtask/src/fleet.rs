@@ -41,16 +41,25 @@ pub(crate) fn curator(subject: Subject) -> Outcome {
         .and_then(|| with_server(subject, |server| run(&server.address, "curator", &command)))
 }
 
-/// The client's TLS against Apache ZooKeeper's, whatever the subject: ours has none yet.
+/// The client's TLS against Apache ZooKeeper's, then Apache's client and kazoo against ours.
 pub(crate) fn tls() -> Outcome {
-    if let Some(missing) = tools::missing(&[tools::JAVA, tools::ZOOKEEPER]) {
+    let needed = [tools::JAVA, tools::ZOOKEEPER, tools::KAZOO];
+    if let Some(missing) = tools::missing(&needed) {
         return missing;
     }
-    let folder = target().join("interop/tls").display().to_string();
+    let folder = |name: &str| target().join("interop").join(name).display().to_string();
+    let (ours, python) = (folder("tls"), folder("venv/bin/python"));
+    let theirs = folder("foreign-tls");
     build("secure").and_then(|| {
         Run::new(target().join("debug/examples/secure"))
-            .args(&[folder.as_str(), REFERENCE_CLASSPATH])
+            .args(&[ours.as_str(), REFERENCE_CLASSPATH])
             .run_tests(tally::of_plain)
+            .and_then(|| build("foreign"))
+            .and_then(|| {
+                Run::new(target().join("debug/examples/foreign"))
+                    .args(&[&*theirs, &*python, REFERENCE_CLASSPATH])
+                    .run_tests(tally::of_plain)
+            })
     })
 }
 

@@ -50,7 +50,7 @@ usage: cargo xtask <task>
   go            a session of go-zk
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
-  tls           the client's TLS against Apache ZooKeeper's
+  tls           our client's TLS with Apache ZooKeeper; kazoo and zkCli at our TLS port
   zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
   differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
                 --long, --ensemble, --seed N, --steps N, --sequences N, --operations N
