@@ -107,6 +107,7 @@ fn quoted(text: &str) -> Result<(String, &str), Syntax> {
 }
 
 /// A value as it stands between quotes.
+#[cfg(feature = "client")]
 pub(crate) fn quote(value: &str) -> String {
     let mut out = String::with_capacity(value.len() + 2);
     out.push('"');
@@ -173,6 +174,7 @@ mod tests {
         assert_eq!(Directives::parse(b"a=\xff").unwrap_err(), Syntax::NotText);
     }
 
+    #[cfg(feature = "client")]
     #[test]
     fn what_is_quoted_reads_back() {
         for value in ["", "bob", "a\"b\\c", "a,b = c", "j\u{fc}rgen"] {

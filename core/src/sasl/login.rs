@@ -1,5 +1,7 @@
 //! What a client answers a challenge with, and how it knows that the server is no impostor.
 
+use subtle::ConstantTimeEq;
+
 use crate::sasl::directives::{Directives, Syntax, quote};
 use crate::sasl::response::{NONCE_COUNT, QOP, Terms, hex};
 use crate::sasl::{Password, REALM, SERVICE};
@@ -74,9 +76,10 @@ impl Answer {
     /// Whether the server's last token shows that it knows the password.
     pub(crate) fn is_proven_by(&self, token: &[u8]) -> Result<(), Distrust> {
         let said = Directives::parse(token)?;
-        match said.one("rspauth")? {
-            Some(shown) if shown == self.expected => Ok(()),
-            _ => Err(Distrust::Impostor),
+        let shown = said.one("rspauth")?.unwrap_or_default();
+        match bool::from(shown.as_bytes().ct_eq(self.expected.as_bytes())) {
+            true => Ok(()),
+            false => Err(Distrust::Impostor),
         }
     }
 }

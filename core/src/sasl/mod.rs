@@ -32,7 +32,6 @@ use std::fmt;
 pub(crate) use exchange::{Exchange, NONCE_BYTES, Outcome};
 
 /// The protocol, which is the first half of every digest-uri.
-#[cfg(any(feature = "client", feature = "server"))]
 const SERVICE: &str = "zookeeper";
 
 /// The realm, and the host in every digest-uri, whatever the server is called.

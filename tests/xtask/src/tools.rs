@@ -93,7 +93,13 @@ pub(crate) const ZOOKEEPER_BIN: Tool = Tool {
 
 pub(crate) const KAZOO: Tool = Tool {
     name: "kazoo and what its tests import",
-    is_there: || process::target().join("interop/venv/bin/pytest").exists(),
+    is_there: || {
+        let python = process::target().join("interop/venv/bin/python");
+        answers(
+            &python.display().to_string(),
+            &["-c", "import pytest, puresasl"],
+        )
+    },
     bring: "apt-get install python3-venv python3-dev gcc\n  \
             python3 -m venv target/interop/venv\n  \
             target/interop/venv/bin/pip install -r tests/interop/kazoo/requirements.txt",
