@@ -272,7 +272,13 @@ impl NativeClient {
     #[napi]
     pub fn add_auth(&self, id: u32, scheme: String, auth: &[u8]) {
         let scheme = scheme.into();
-        self.submit(id, Request::Auth { scheme, auth });
+        self.submit(
+            id,
+            Request::Auth {
+                scheme,
+                auth: Some(auth),
+            },
+        );
     }
 
     #[napi]

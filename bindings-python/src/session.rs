@@ -482,7 +482,16 @@ impl Session {
         auth: &[u8],
     ) -> PyResult<Py<PyAny>> {
         let scheme = scheme.into();
-        self.ask(py, to, Request::Auth { scheme, auth }, None, Shape::Plain)
+        self.ask(
+            py,
+            to,
+            Request::Auth {
+                scheme,
+                auth: Some(auth),
+            },
+            None,
+            Shape::Plain,
+        )
     }
 
     fn get_config(&self, py: Python<'_>, to: Option<To<'_>>) -> PyResult<Py<PyAny>> {

@@ -106,11 +106,7 @@ impl Drive {
             if self.serve(open).await.is_ok() {
                 return;
             }
-            let mut tally = self.tally.borrow_mut();
-            tally.lost += 1;
-            tally.unanswered += self.sent.len() as u64;
-            drop(tally);
-            self.sent.clear();
+            self.lose();
             while wire.is_none() && !self.load.is_over(self.window) {
                 tokio::time::sleep(PAUSE).await;
                 attempt += 1;
@@ -118,6 +114,14 @@ impl Drive {
                 wire = Wire::open(server, self.load.timeout_ms).await.ok();
             }
         }
+    }
+
+    /// Nobody will know what became of what was sent.
+    fn lose(&mut self) {
+        let mut tally = self.tally.borrow_mut();
+        tally.lost += 1;
+        tally.unanswered += self.sent.len() as u64;
+        self.sent.clear();
     }
 
     /// Asks and counts until there is nothing more to do, or the connection is lost.

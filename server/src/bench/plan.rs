@@ -216,7 +216,6 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zoowarden::proto::Reader;
 
     fn asked(stream: Stream, many: usize) -> Vec<String> {
         let keys = Arc::new(Keys::new("/b", 2, 3));
@@ -228,10 +227,10 @@ mod tests {
             let Some(kind) = plan.next(Xid(1), &mut out) else {
                 break;
             };
-            let mut reader = Reader::new(&out[4..]);
-            let _xid = reader.i32().unwrap();
-            let op = OpCode::from_number(reader.i32().unwrap()).unwrap();
-            let path = match Request::decode(op, &mut reader).unwrap() {
+            // Behind the length and the xid.
+            let op = i32::from_be_bytes(*out[8..].first_chunk().unwrap());
+            let op = OpCode::from_number(op).unwrap();
+            let path = match Request::decode(op, &out[12..]).unwrap() {
                 Request::Create(create) => create.path.into_owned(),
                 Request::Delete { path, .. }
                 | Request::GetData { path, .. }
