@@ -84,6 +84,17 @@ pub fn read_directory(
     let snapshot = base.file.clone();
     let mut replay = Replay::new(base);
     replay.all(&logs, tell)?;
+    if let Some((zxid, file)) = snapshots.files.last()
+        && replay.zxid < *zxid
+    {
+        return Err(snapshots.wrong(&format!(
+            "{} is damaged, and the logs behind the snapshot before it end at zxid 0x{:x}: what came \
+             after is lost here. Take another server's directory; or move the damaged file away to \
+             import what is left",
+            file.display(),
+            replay.zxid,
+        )));
+    }
     warnings.extend(replay.gap.take());
     if let Some((zxid, false)) = replay.last_comparison {
         let what = format!(
@@ -237,6 +248,11 @@ fn newest(
     for (zxid, file) in tried {
         match Base::read(*zxid, file, tell) {
             Ok(base) => return Ok(Some(base)),
+            // Not to be read is not damaged.
+            Err(error @ FormatError::Io(_)) => {
+                let file = file.clone();
+                return Err(FilesError::File { file, error });
+            }
             Err(error) => {
                 warnings.push(format!("{} is passed over: {error}", file.display()));
                 first_error.get_or_insert(FilesError::File {

@@ -456,18 +456,20 @@ fn a_state_that_is_not_what_zookeeper_recorded_is_refused() {
 #[test]
 fn a_damaged_snapshot_is_passed_over_for_an_older_one() {
     let whole = dump(&tree(), Format::V3_8);
-    let dir = place(Some(&whole), &[]);
-    let newer = dir
-        .path()
-        .join(format!("version-2/snapshot.{:x}", LAST + 5));
-    fs::write(newer, &whole[..whole.len() / 2]).unwrap();
+    let entries = [1, 2].map(|n| create(&format!("/n{n}"), LAST + n, 9, false));
+    let dir = place(Some(&whole), &log(&entries));
+    let damage = |zxid: i64| {
+        let newer = dir.path().join(format!("version-2/snapshot.{zxid:x}"));
+        fs::write(newer, &whole[..whole.len() / 2]).unwrap();
+    };
+    damage(LAST + 2);
     let loaded = load(dir.path()).unwrap();
-    assert_eq!(loaded.tree.last_zxid().0, LAST);
-    assert!(
-        loaded.warnings[0].contains("passed over"),
-        "{:?}",
-        loaded.warnings
-    );
+    assert_eq!(loaded.tree.last_zxid().0, LAST + 2);
+    let warning = &loaded.warnings[0];
+    assert!(warning.contains("passed over"), "{warning}");
+    damage(LAST + 3);
+    let error = load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("what came after is lost here"), "{error}");
 }
 
 #[test]
