@@ -172,14 +172,11 @@ impl Server {
         let secured = secure::secure(&config, Arc::clone(&net)).await?;
         let secure_clients = listen_to_secure_clients(&config, &*net)?;
         let secure_client_address = secure_clients.as_ref().map(|l| l.address()).transpose()?;
-        let net = secured.net;
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
         let client_address = clients.address()?;
-        let peers = listen_to_peers(&config, &*net)?;
-        let (opening, opening_disk) = (config.clone(), Arc::clone(&disk));
-        let opened = tokio::task::spawn_blocking(move || open::open(&opening, &opening_disk));
-        let mut opened = opened.await.map_err(std::io::Error::other)??;
+        let peers = listen_to_peers(&config, &*secured.net)?;
+        let mut opened = open::open_aside(&config, &disk).await?;
         warn_of_large_requests(&config);
         let me = my_id(&config);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
@@ -196,7 +193,7 @@ impl Server {
             snapshots: Arc::clone(&opened.snapshots),
             replica: Arc::clone(&replica),
             recovered: opened.recovered,
-            net,
+            net: secured.net,
             clock: Arc::clone(&clock),
             timing: Timing::for_tick(Duration::from_millis(u64::from(config.tick_ms))),
             touched,

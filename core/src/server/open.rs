@@ -23,6 +23,16 @@ pub(crate) struct Opened {
     pub(crate) standing: Standing,
 }
 
+/// [`open`], on a thread that may block.
+pub(crate) async fn open_aside(
+    config: &Config,
+    disk: &Arc<dyn Disk>,
+) -> Result<Opened, StartError> {
+    let (config, disk) = (config.clone(), Arc::clone(disk));
+    let opened = tokio::task::spawn_blocking(move || open(&config, &disk));
+    opened.await.map_err(io::Error::other)?
+}
+
 /// Opens the directories of `config`. Blocks; not for async threads.
 pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, StartError> {
     let server_id = config
