@@ -17,7 +17,7 @@ use crate::raft::log_store::LogStore;
 use crate::raft::proposer::Proposer;
 use crate::raft::state_machine::{SnapshotBuilder, StateMachine};
 use crate::raft::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::replica::{DigestSettings, Replica, Settings};
+use crate::replica::{DigestSettings, Replica, RequestSettings, SessionSettings, Settings};
 use crate::storage::{Log, LogOptions, RealDisk, SnapshotFile, Snapshots};
 use crate::tree::{Lane, Rules, Tree};
 
@@ -38,6 +38,8 @@ fn settings() -> Settings {
             enabled: true,
             super_digest: None,
         },
+        sessions: SessionSettings::default(),
+        requests: RequestSettings::default(),
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
     }

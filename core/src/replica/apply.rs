@@ -1,7 +1,6 @@
 //! What a committed batch does here: changes the tree, fills outboxes.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
 use crate::replica::connection::State;
@@ -97,6 +96,12 @@ impl Replica {
             self.deliver(&applied, event, woken);
         }
         let outcome = Outcome { applied, waiting };
+        if let Draft::Upgrade { session, .. } = draft
+            && at.lane == own
+        {
+            // All servers know it from here on, or its id was taken and its next write ends it.
+            self.local.lock().close(*session);
+        }
         self.answer(at, draft, &outcome);
         self.follow_session(own, draft, &outcome, woken);
         woken.extend(outcome.waiting);
@@ -109,7 +114,7 @@ impl Replica {
             | Draft::Attach { connection, .. }
             | Draft::Request { connection, .. }
             | Draft::Refused { connection, .. } => self.connection(*connection),
-            Draft::Expire { .. } | Draft::Reap { .. } => None,
+            Draft::Upgrade { .. } | Draft::Expire { .. } | Draft::Reap { .. } => None,
         }
     }
 
@@ -139,7 +144,7 @@ impl Replica {
             Draft::Request { .. } | Draft::Refused { .. } => {
                 self.answer_write(at, connection, &outcome.applied);
             }
-            Draft::Expire { .. } | Draft::Reap { .. } => {}
+            Draft::Upgrade { .. } | Draft::Expire { .. } | Draft::Reap { .. } => {}
         }
     }
 
@@ -148,7 +153,7 @@ impl Replica {
         let Some(written) = state.pipeline.written() else {
             return;
         };
-        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        self.answered(written.large_bytes);
         match &applied.result {
             // A server tells a moved or dead session by closing, without a reply.
             Err(Code::SessionMoved) => state.end(Ending::SessionMoved),

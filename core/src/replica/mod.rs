@@ -8,12 +8,13 @@
 //! What does not live here: sockets, the log, who leads. Frames come in and bytes go out as
 //! arguments and buffers; what must be proposed is handed back as [`Effects`].
 //!
-//! Lock order: tree, then one connection, then watches. The table of connections is a leaf: no
-//! other lock is taken under it. No lock is held across an await; there is none here.
+//! Lock order: tree, then one connection, then watches. The tables of connections and of local
+//! sessions are leaves: no other lock is taken under them. No lock is held across an await; there is none here.
 
 mod apply;
 mod authentication;
 mod connection;
+mod local;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -27,13 +28,16 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::proto::ConnectionId;
 use crate::proto::{SessionId, Zxid};
+use crate::session::local::LocalSessions;
 use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 
 pub use apply::Progress;
 pub use authentication::DigestSettings;
-pub use connection::{Connection, Ending, Handshake, Traffic};
-pub use requests::Effects;
+pub use connection::{Access, Connection, Ending, Handshake, Traffic};
+pub use local::SessionSettings;
+pub(crate) use local::Shown;
+pub use requests::{Arrival, Effects, RequestSettings};
 
 /// Proposals applied under one hold of the lock; readers get their turn in between.
 const APPLY_CHUNK: usize = 128;
@@ -49,6 +53,10 @@ pub struct Settings {
     pub rules: Rules,
     /// How the scheme `digest` is set up.
     pub digest: DigestSettings,
+    /// Sessions that only this server knows.
+    pub sessions: SessionSettings,
+    /// What is asked of requests before they are carried out.
+    pub requests: RequestSettings,
     /// Bytes one connection may leave unread before it is closed.
     pub outbox_bytes_max: usize,
     /// Set by the log while its disk is full: writes that need room are refused.
@@ -66,6 +74,10 @@ pub struct Replica {
     lane: Mutex<Lane>,
     /// Requests that are not answered yet, of all connections.
     outstanding: AtomicUsize,
+    /// Bytes of the large ones among them.
+    large_bytes: AtomicUsize,
+    /// Sessions that the other servers do not know.
+    local: Mutex<LocalSessions>,
     /// What the operator's counters show.
     pub traffic: Traffic,
 }
@@ -80,6 +92,8 @@ impl Replica {
             connections: Mutex::new(HashMap::new()),
             lane: Mutex::new(lane),
             outstanding: AtomicUsize::new(0),
+            large_bytes: AtomicUsize::new(0),
+            local: Mutex::default(),
             traffic: Traffic::default(),
         }
     }
@@ -120,8 +134,9 @@ impl Replica {
 
     /// The connection is over: its watches and waiting requests are forgotten.
     pub fn disconnect(&self, connection: &Connection) {
-        let unanswered = connection.lock().clear();
+        let (unanswered, large_bytes) = connection.lock().clear();
         self.outstanding.fetch_sub(unanswered, Ordering::Relaxed);
+        self.large_bytes.fetch_sub(large_bytes, Ordering::Relaxed);
         self.watches.lock().forget(connection.id());
         self.connections.lock().remove(&connection.id());
         let sent = connection.traffic.sent.load(Ordering::Relaxed);
@@ -168,6 +183,14 @@ impl Replica {
     /// Requests that are not answered yet, of all connections.
     pub fn outstanding(&self) -> usize {
         self.outstanding.load(Ordering::Relaxed)
+    }
+
+    /// A request has been answered.
+    fn answered(&self, large_bytes: usize) {
+        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        if large_bytes > 0 {
+            self.large_bytes.fetch_sub(large_bytes, Ordering::Relaxed);
+        }
     }
 
     /// The lane this server proposes on.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::proto::path::{self, validate};
 use crate::proto::{Acl, Code, Create, EventKind, OpCode, Stat, Zxid, perms};
+use crate::session::Scope;
 use crate::tree::Tree;
 use crate::tree::acl::{AclId, allows, fixup};
 use crate::tree::apply::Change;
@@ -44,6 +45,10 @@ impl Tree {
         place: Place,
     ) -> Result<(String, Stat), Code> {
         let mode = mode(create, place, change)?;
+        // Only a session that all servers know can own a znode on all of them.
+        if change.scope == Scope::Local && matches!(mode.kind, Kind::Ephemeral(_)) {
+            return Err(Code::EphemeralOnLocalSession);
+        }
         let (parent_path, _) = split(&create.path)?;
         let acl = fixup(create.acl.as_deref(), change.identities)?;
         let parent = self.root.find(parent_path).ok_or(Code::NoNode)?;
