@@ -11,11 +11,13 @@
 mod disk_full;
 mod handover;
 mod leader_kill;
+mod leader_serves;
 mod lost_data;
 mod moved;
 mod observer;
 mod partition;
 mod pause;
+mod read_only;
 mod restart;
 mod sessions;
 mod single;
