@@ -1,7 +1,6 @@
 //! `server --from-environment`: the files a server needs, made from the variables of ZooKeeper's
 //! official container image. As there, files that exist already stay as they are.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -59,8 +58,10 @@ pub(crate) fn log_level(variable: impl Fn(&str) -> Option<String>) -> Option<Str
 
 fn cfg_text(value: &dyn Fn(&str) -> Option<String>) -> String {
     let mut text = String::new();
-    // Writing to a string does not fail.
-    let mut line = |line: &str| drop(writeln!(text, "{line}"));
+    let mut line = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
     for (name, key, default) in LINES {
         line(&format!(
             "{key}={}",

@@ -110,6 +110,11 @@ fn without_upgrading_a_local_session_owns_nothing() {
             let create = request::create("/e", Some(b""), mode);
             assert_eq!(client.error(op, &create), code::EPHEMERAL_ON_LOCAL_SESSION);
         }
+        // Before the path is looked at, and whatever the operation makes of the flags.
+        for (op, path) in [(op::CREATE, "e"), (op::CREATE_CONTAINER, "/c")] {
+            let create = request::create(path, Some(b""), EPHEMERAL);
+            assert_eq!(client.error(op, &create), code::EPHEMERAL_ON_LOCAL_SESSION);
+        }
         let ops = [
             (op::CREATE, request::create("/p", Some(b""), PERSISTENT)),
             (op::CREATE, request::create("/e", Some(b""), EPHEMERAL)),
@@ -249,6 +254,24 @@ fn an_upgrade_is_done_once_and_in_order_whoever_leads() {
     for at in [1, 199, 201, 399] {
         writes_through_a_change_of_leaders(Some(at));
     }
+}
+
+#[test]
+fn a_server_without_a_quorum_opens_and_attaches_no_local_session() {
+    let ensemble = Ensemble::start(3, local);
+    let mut client = ensemble.client(0);
+    client.sync();
+    ensemble.stop_server(1);
+    ensemble.stop_server(2);
+    until("nobody is served", || {
+        let fresh = Client::connect(ensemble.address(0), &Hello::default());
+        matches!(fresh, Err(Refused::Closed))
+    });
+    let again = Client::connect(ensemble.address(0), &client.hello());
+    assert!(matches!(again, Err(Refused::Closed)));
+    ensemble.start_server(1);
+    ensemble.ready(1);
+    client.reattach(ensemble.address(0)).create("/z", b"");
 }
 
 #[test]

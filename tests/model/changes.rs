@@ -418,7 +418,7 @@ impl Model {
         kind: Kind,
         events: &mut Events,
     ) -> Result<(String, Stat), Code> {
-        if at.scope == Scope::Local && matches!(kind, Kind::Ephemeral(_)) {
+        if at.scope == Scope::Local && matches!(create.flags, 1 | 3) {
             return Err(Code::EphemeralOnLocalSession);
         }
         let parent_path = named(parent_of(&create.path)?).to_owned();

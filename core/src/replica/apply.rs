@@ -1,12 +1,18 @@
 //! What a committed batch does here: changes the tree, fills outboxes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
+use crate::proto::{Code, EventKind, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, perms};
 use crate::replica::connection::State;
 use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica};
 use crate::session::Origin;
-use crate::tree::{Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tree, acl};
+use crate::tree::{
+    Admission, Applied, Batch, Draft, Event, Exceeded, Lane, SessionChange, Tree, acl,
+};
+
+/// Least time between two lines of the log about quotas, microseconds.
+const QUOTA_NOTICE_US: u64 = 1_000_000;
 
 /// How far this server's own lane came by a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +101,9 @@ impl Replica {
         for event in &applied.events {
             self.deliver(&applied, event, woken);
         }
+        if at.lane == own {
+            self.tell_of_quotas(tree, &applied, at.now_us);
+        }
         let outcome = Outcome { applied, waiting };
         if let Draft::Upgrade { session, .. } = draft
             && at.lane == own
@@ -105,6 +114,30 @@ impl Replica {
         self.answer(at, draft, &outcome);
         self.follow_session(own, draft, &outcome, woken);
         woken.extend(outcome.waiting);
+    }
+
+    /// Tells the operator of a quota that a client of this server has exceeded; once a second at
+    /// most.
+    fn tell_of_quotas(&self, tree: &Tree, applied: &Applied, now_us: u64) {
+        let grown =
+            |event: &&Event| matches!(event.kind, EventKind::Created | EventKind::DataChanged);
+        for event in applied.events.iter().filter(grown) {
+            let Some(exceeded) = tree.exceeded_quota(&event.path) else {
+                continue;
+            };
+            let told_us = self.quota_told_us.load(Ordering::Relaxed);
+            if told_us != 0 && now_us < told_us + QUOTA_NOTICE_US {
+                return;
+            }
+            self.quota_told_us.store(now_us.max(1), Ordering::Relaxed);
+            let Exceeded {
+                path,
+                what,
+                limit,
+                usage,
+            } = exceeded;
+            tracing::warn!(path, what, limit, usage, "quota exceeded");
+        }
     }
 
     /// Whose request a draft of this server is.

@@ -362,7 +362,11 @@ impl Connection {
             .handshake
             .take()
             .and_then(|handshake| handshake.read_only);
-        ConnectResponse::refused(read_only).encode(&mut state.outbox);
+        let refusal = ConnectResponse {
+            read_only: read_only.map(|_| state.access == Access::ReadOnly),
+            ..ConnectResponse::refused(read_only)
+        };
+        refusal.encode(&mut state.outbox);
         state.frames_sent += 1;
         state.end(Ending::AttachRefused);
         drop(state);

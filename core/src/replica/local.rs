@@ -52,7 +52,7 @@ impl Replica {
         timeout_ms: i32,
         now_ms: u64,
     ) -> bool {
-        let known = self.tree().sessions().get(&session).is_some();
+        let known = self.knows(session);
         let opened = Session::new(timeout_ms, password, Some(self.origin_of(connection)));
         let kind = kind(connection.access());
         if known || !self.local.lock().open(session, kind, opened) {
@@ -91,10 +91,15 @@ impl Replica {
                     held.end(Ending::Reconnected);
                 }
             }
-            LocalAttach::WrongPassword => connection.refused(),
-            LocalAttach::NotHere | LocalAttach::OtherMode => {}
+            LocalAttach::Refused => connection.refused(),
+            LocalAttach::NotHere | LocalAttach::Upgrading => {}
         }
         attach
+    }
+
+    /// Whether all servers know a session, as far as this one has come.
+    pub(crate) fn knows(&self, session: SessionId) -> bool {
+        self.tree().sessions().get(&session).is_some()
     }
 
     /// Turns a client away whose session is over.

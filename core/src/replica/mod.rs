@@ -22,7 +22,7 @@ mod watching;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -78,6 +78,8 @@ pub struct Replica {
     large_bytes: AtomicUsize,
     /// Sessions that the other servers do not know.
     local: Mutex<LocalSessions>,
+    /// When an exceeded quota was told of last, microseconds; 0 for never.
+    quota_told_us: AtomicU64,
     /// What the operator's counters show.
     pub traffic: Traffic,
 }
@@ -94,6 +96,7 @@ impl Replica {
             outstanding: AtomicUsize::new(0),
             large_bytes: AtomicUsize::new(0),
             local: Mutex::default(),
+            quota_told_us: AtomicU64::new(0),
             traffic: Traffic::default(),
         }
     }

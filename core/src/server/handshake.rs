@@ -5,8 +5,12 @@
 //!                  ──▶ ReadOnly:  opened here, whatever localSessionsEnabled says
 //!   session comes  ──▶ one of this server's own: attached here, once its earlier connection is gone
 //!   back           ──▶ ReadWrite: a draft
-//!                  ──▶ ReadOnly:  one without a quorum is over; any other may live, so no answer
+//!                  ──▶ ReadOnly:  one that the tree knows needs a quorum, so no answer; any other is
+//!                                 over, as in ZooKeeper
 //! ```
+//!
+//! A session that this server has not heard of may yet live, if it has missed something. But a
+//! client that has seen what this server has missed is turned away before.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +19,7 @@ use std::time::Duration;
 use crate::proto::{ConnectRequest, PASSWORD_BYTES, SessionId};
 use crate::replica::{Access, Connection, Shown};
 use crate::server::Shared;
-use crate::server::modes::{Service, is_read_only_id, mark};
+use crate::server::modes::Service;
 use crate::server::throttle::Handshaking;
 use crate::session::local::LocalAttach;
 use crate::tree::Draft;
@@ -92,6 +96,10 @@ pub(crate) async fn open_session(
         // It has changed, and whoever changed it may have missed this connection.
         return Err(Refusal::NotServing);
     }
+    let local = access == Access::ReadWrite && shared.replica.opens_local_sessions();
+    if local && shared.is_out_of_touch() {
+        return Err(Refusal::NotServing);
+    }
     let timeout_ms = negotiate(shared, request.timeout_ms);
     if request.session == SessionId(0) {
         return open_new(shared, connection, timeout_ms, access);
@@ -109,17 +117,19 @@ pub(crate) async fn open_session(
         }
     };
     match (attach, access) {
-        (LocalAttach::NotHere, Access::ReadWrite) => {
+        (LocalAttach::NotHere | LocalAttach::Upgrading, Access::ReadWrite) => {
             propose_attach(shared, connection, shown);
-            Ok(())
         }
-        (LocalAttach::NotHere, Access::ReadOnly) if is_read_only_id(request.session) => {
+        (LocalAttach::NotHere, Access::ReadOnly) => {
+            if shared.replica.knows(request.session) {
+                return Err(Refusal::SessionNeedsQuorum);
+            }
             shared.replica.refuse(connection);
-            Ok(())
         }
-        (LocalAttach::NotHere | LocalAttach::OtherMode, _) => Err(Refusal::SessionNeedsQuorum),
-        (LocalAttach::Attached | LocalAttach::WrongPassword | LocalAttach::Held(_), _) => Ok(()),
+        (LocalAttach::Upgrading, Access::ReadOnly) => return Err(Refusal::SessionNeedsQuorum),
+        (LocalAttach::Attached | LocalAttach::Refused | LocalAttach::Held(_), _) => {}
     }
+    Ok(())
 }
 
 fn open_new(
@@ -134,7 +144,6 @@ fn open_new(
     let mut id = [0; 8];
     id[0] = shared.replica.lane().server.0;
     id[1..].copy_from_slice(number);
-    id[1] = mark(id[1], access);
     let session = SessionId(i64::from_be_bytes(id));
     let mut password = [0; PASSWORD_BYTES];
     password.copy_from_slice(secret);

@@ -18,13 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::proto::SessionId;
 use crate::raft::Leadership;
 use crate::replica::{Access, Ending};
 use crate::server::Shared;
 use crate::server::config::Config;
 
-/// The least time without a quorum after which reads are served without one.
+/// The least time without a quorum after which it counts as lost.
 const LEAST_MS: u64 = 2000;
 
 /// Between two looks at the quorum.
@@ -32,11 +31,6 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A look that comes this late says that the process slept: silence during that is nobody's.
 const ASLEEP_MS: u64 = 1000;
-
-/// The second byte of the ids of sessions without a quorum, so that a server can tell one whose
-/// server is gone (it is over) from one that it has not heard of yet (it may well live). Other ids
-/// never have it.
-const READ_ONLY_MARK: u8 = 0xff;
 
 /// What is done for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,24 +75,18 @@ impl Shared {
         Service::ReadWrite
     }
 
+    /// Whether no quorum was heard of for longer than an election takes. A session that takes no
+    /// quorum to open must not hide that from its client.
+    pub(crate) fn is_out_of_touch(&self) -> bool {
+        let now_ms = self.clock.monotonic_ms();
+        let silence_ms = now_ms.saturating_sub(self.consensus.contact_ms());
+        silence_ms > patience_ms(&self.config)
+    }
+
     /// Whether clients are served in some way.
     pub(crate) fn is_serving(&self) -> bool {
         self.service() != Service::Nothing
     }
-}
-
-/// Marks random bytes of an id as those of a session with a quorum, or of one without.
-pub(crate) fn mark(second_byte: u8, access: Access) -> u8 {
-    match access {
-        Access::ReadOnly => READ_ONLY_MARK,
-        // One value of 256 is never drawn; its neighbour comes twice as often.
-        Access::ReadWrite => second_byte.min(READ_ONLY_MARK - 1),
-    }
-}
-
-/// Whether an id was given by a server without a quorum.
-pub(crate) fn is_read_only_id(session: SessionId) -> bool {
-    session.0.to_be_bytes()[1] == READ_ONLY_MARK
 }
 
 /// Runs until the server stops.
@@ -106,12 +94,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     tokio::join!(watch_quorum(&shared), watch_leadership(&shared));
 }
 
+fn patience_ms(config: &Config) -> u64 {
+    LEAST_MS.max(u64::from(config.tick_ms))
+}
+
 /// Begins and ends read-only mode.
 async fn watch_quorum(shared: &Shared) {
     if !shared.modes.read_only_enabled {
         return;
     }
-    let patience_ms = LEAST_MS.max(u64::from(shared.config.tick_ms));
+    let patience_ms = patience_ms(&shared.config);
     let mut silence = Silence::new(shared.clock.monotonic_ms());
     loop {
         tokio::time::sleep(LOOK).await;
@@ -188,14 +180,5 @@ mod tests {
         assert_eq!(silence.look(60_000, 1900), 0, "slept");
         assert_eq!(silence.look(60_700, 1900), 700);
         assert_eq!(silence.look(60_800, 60_750), 50);
-    }
-
-    #[test]
-    fn an_id_tells_whether_there_was_a_quorum() {
-        let id = |second| SessionId(i64::from_be_bytes([1, second, 3, 4, 5, 6, 7, 8]));
-        for byte in 0..=255 {
-            assert!(is_read_only_id(id(mark(byte, Access::ReadOnly))));
-            assert!(!is_read_only_id(id(mark(byte, Access::ReadWrite))));
-        }
     }
 }

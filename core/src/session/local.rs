@@ -36,12 +36,13 @@ pub enum Kind {
 /// What became of a client that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalAttach {
-    /// Such a session is not in this table, or no longer its matter: ask the log.
+    /// Such a session is not in this table: ask the log.
     NotHere,
-    /// It is, but the password is wrong.
-    WrongPassword,
-    /// It belongs to the other mode of service, with a quorum or without.
-    OtherMode,
+    /// The log is to know it: ask there.
+    Upgrading,
+    /// The password is wrong; or the session was of the other mode of service, with a quorum or
+    /// without, and has ended with that.
+    Refused,
     /// Another connection has it still: end that one, and ask again when it is gone.
     Held(ConnectionId),
     /// It is attached.
@@ -89,16 +90,17 @@ impl LocalSessions {
             return LocalAttach::NotHere;
         };
         if *known == Kind::Upgrading {
-            return LocalAttach::NotHere;
-        }
-        if *known != kind {
-            return LocalAttach::OtherMode;
+            return LocalAttach::Upgrading;
         }
         if !session.accepts(shown) {
-            return LocalAttach::WrongPassword;
+            return LocalAttach::Refused;
         }
         if let Some(held) = session.origin.filter(|held| is_connected(held.connection)) {
             return LocalAttach::Held(held.connection);
+        }
+        if *known != kind {
+            self.known.remove(&id);
+            return LocalAttach::Refused;
         }
         session.origin = Some(origin);
         session.timeout_ms = timeout_ms;
@@ -189,17 +191,15 @@ mod tests {
     #[test]
     fn a_session_is_attached_anew_when_its_earlier_connection_is_gone() {
         let mut table = table();
-        assert_eq!(
-            attach(&mut table, &[8; 16], false),
-            LocalAttach::WrongPassword
-        );
+        assert_eq!(attach(&mut table, &[8; 16], false), LocalAttach::Refused);
         let held = LocalAttach::Held(ConnectionId(1));
         assert_eq!(attach(&mut table, &PASSWORD, true), held);
         assert_eq!(attach(&mut table, &PASSWORD, false), LocalAttach::Attached);
         assert_eq!(table.known[&ONE].1.origin, Some(at(2)));
         assert_eq!(table.known[&ONE].1.timeout_ms, 5000);
         let other = table.attach(ONE, Kind::ReadOnly, &PASSWORD, (at(3), 1), |_| false);
-        assert_eq!(other, LocalAttach::OtherMode);
+        assert_eq!(other, LocalAttach::Refused);
+        assert!(table.is_empty(), "it has ended with its mode");
         let unknown = table.attach(TWO, Kind::Local, &PASSWORD, (at(3), 1), |_| false);
         assert_eq!(unknown, LocalAttach::NotHere);
     }
@@ -209,7 +209,8 @@ mod tests {
         let mut table = table();
         assert_eq!(table.upgrade(ONE), Some((PASSWORD, 4000)));
         assert_eq!(table.upgrade(ONE), None);
-        assert_eq!(attach(&mut table, &PASSWORD, false), LocalAttach::NotHere);
+        let upgrading = LocalAttach::Upgrading;
+        assert_eq!(attach(&mut table, &PASSWORD, false), upgrading);
         assert!(!table.touch(ONE, TICK_MS, 0), "the leader has its deadline");
         assert_eq!(table.tick(TICK_MS, 1), []);
         assert_eq!(table.tick(TICK_MS, 1_000_000), []);

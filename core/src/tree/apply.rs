@@ -143,22 +143,34 @@ impl Tree {
                 Err(code) => self.nothing(Err(code)),
                 Ok(()) => self.begin(term, stamp_ms).end(Err(*code)),
             },
-            Draft::Expire { session, origin } => match self.sessions.get(session) {
-                Some(found) if found.origin == *origin => {
-                    let change = self.begin(term, stamp_ms);
-                    self.close(change, *session)
-                }
-                _ => self.nothing(Ok(Reply::Empty)),
-            },
-            Draft::Reap { path } => match self.is_reapable(path) {
-                false => self.nothing(Ok(Reply::Empty)),
-                true => {
-                    let mut change = self.begin(term, stamp_ms);
-                    self.remove(&mut change, path);
-                    change.end(Ok(Reply::Empty))
-                }
-            },
+            Draft::Expire { session, origin } => self.expire(term, stamp_ms, *session, *origin),
+            Draft::Reap { path } => self.reap(term, stamp_ms, path),
         }
+    }
+
+    fn expire(
+        &mut self,
+        term: u64,
+        stamp_ms: i64,
+        session: SessionId,
+        origin: Option<Origin>,
+    ) -> Applied {
+        match self.sessions.get(&session) {
+            Some(found) if found.origin == origin => {
+                let change = self.begin(term, stamp_ms);
+                self.close(change, session)
+            }
+            _ => self.nothing(Ok(Reply::Empty)),
+        }
+    }
+
+    fn reap(&mut self, term: u64, stamp_ms: i64, path: &str) -> Applied {
+        if !self.is_reapable(path) {
+            return self.nothing(Ok(Reply::Empty));
+        }
+        let mut change = self.begin(term, stamp_ms);
+        self.remove(&mut change, path);
+        change.end(Ok(Reply::Empty))
     }
 
     /// Takes the next zxid.

@@ -36,6 +36,7 @@ use crate::tree::znode::{Kind, Znode};
 
 pub use apply::{Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
+pub use quota::Exceeded;
 
 /// Whether a lane's number is the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

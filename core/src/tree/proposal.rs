@@ -161,27 +161,36 @@ impl<'a> Draft<'a> {
         close_frame(out, start);
     }
 
+    fn kind(&self) -> u8 {
+        match self {
+            Draft::Open { .. } => OPEN,
+            Draft::Attach { .. } => ATTACH,
+            Draft::Request { .. } => REQUEST,
+            Draft::Refused { scope, .. } => match scope {
+                Scope::Global => REFUSED,
+                Scope::Local => REFUSED_LOCAL,
+            },
+            Draft::Upgrade { .. } => UPGRADE,
+            Draft::Expire { .. } => EXPIRE,
+            Draft::Reap { .. } => REAP,
+        }
+    }
+
     fn encode_fields(&self, w: &mut Writer<'_>) {
+        w.u8(self.kind());
         match self {
             Draft::Open {
                 session,
                 password,
                 timeout_ms,
                 connection,
-            } => {
-                w.u8(OPEN);
-                w.i64(session.0);
-                w.raw(password);
-                w.i32(*timeout_ms);
-                w.u64(connection.0);
             }
-            Draft::Upgrade {
+            | Draft::Upgrade {
                 session,
                 password,
                 timeout_ms,
                 connection,
             } => {
-                w.u8(UPGRADE);
                 w.i64(session.0);
                 w.raw(password);
                 w.i32(*timeout_ms);
@@ -193,7 +202,6 @@ impl<'a> Draft<'a> {
                 timeout_ms,
                 connection,
             } => {
-                w.u8(ATTACH);
                 w.i64(session.0);
                 w.buffer(Some(password));
                 w.i32(*timeout_ms);
@@ -208,7 +216,6 @@ impl<'a> Draft<'a> {
                 op,
                 body,
             } => {
-                w.u8(REQUEST);
                 w.i64(session.0);
                 w.u64(connection.0);
                 w.u8(rules.bits() | scope_bit(*scope));
@@ -222,28 +229,18 @@ impl<'a> Draft<'a> {
             Draft::Refused {
                 session,
                 connection,
-                scope,
                 code,
+                scope: _,
             } => {
-                w.u8(match scope {
-                    Scope::Global => REFUSED,
-                    Scope::Local => REFUSED_LOCAL,
-                });
                 w.i64(session.0);
                 w.u64(connection.0);
                 w.i32(code.number());
             }
             Draft::Expire { session, origin } => {
-                w.u8(EXPIRE);
                 w.i64(session.0);
-                w.bool(origin.is_some());
-                if let Some(origin) = origin {
-                    w.u8(origin.server.0);
-                    w.u64(origin.connection.0);
-                }
+                put_origin(*origin, w);
             }
             Draft::Reap { path } => {
-                w.u8(REAP);
                 w.text(path);
             }
         }
@@ -303,6 +300,14 @@ impl<'a> Draft<'a> {
             },
             _ => return Err(Malformed("unknown kind of draft")),
         })
+    }
+}
+
+fn put_origin(origin: Option<Origin>, w: &mut Writer<'_>) {
+    w.bool(origin.is_some());
+    if let Some(origin) = origin {
+        w.u8(origin.server.0);
+        w.u64(origin.connection.0);
     }
 }
 
@@ -483,9 +488,8 @@ impl<'a> Iterator for Proposals<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_batch_gives_back_its_proposals_in_order() {
-        let drafts = [
+    fn one_of_each_kind() -> Vec<Draft<'static>> {
+        vec![
             Draft::Open {
                 session: SessionId(7),
                 password: [3; PASSWORD_BYTES],
@@ -530,7 +534,12 @@ mod tests {
                 }),
             },
             Draft::Reap { path: "/c" },
-        ];
+        ]
+    }
+
+    #[test]
+    fn a_batch_gives_back_its_proposals_in_order() {
+        let drafts = one_of_each_kind();
         let runs = drafts.chunks(5).enumerate().map(|(i, chunk)| {
             let mut out = BytesMut::new();
             chunk.iter().for_each(|draft| draft.encode(&mut out));

@@ -45,8 +45,9 @@ impl Tree {
         place: Place,
     ) -> Result<(String, Stat), Code> {
         let mode = mode(create, place, change)?;
-        // Only a session that all servers know can own a znode on all of them.
-        if change.scope == Scope::Local && matches!(mode.kind, Kind::Ephemeral(_)) {
+        // Only a session that all servers know can own a znode on all of them. A container is none's,
+        // but ZooKeeper looks at the flags before it looks at the operation.
+        if change.scope == Scope::Local && matches!(create.flags, 1 | 3) {
             return Err(Code::EphemeralOnLocalSession);
         }
         let (parent_path, _) = split(&create.path)?;
