@@ -72,7 +72,7 @@ fn a_local_session_comes_back_to_its_own_server_only() {
     assert!(matches!(elsewhere, Err(Refused::SessionGone(_))));
     let guessed = Hello {
         password: Some(vec![1; 16]),
-        ..hello.clone()
+        ..hello
     };
     let guessed = Client::connect(ensemble.address(0), &guessed);
     assert!(matches!(guessed, Err(Refused::SessionGone(_))));
