@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Read-only mode is for servers with `readonlymode.enabled` in an ensemble. It begins when no
-//! leader with a quorum was heard of for two seconds, or a tick if that is longer, as in
-//! ZooKeeper. Both ends of it close all connections: a session belongs to one of the two.
+//! leader with a quorum was heard of for a tick and, beyond that, for two seconds, or another tick
+//! if that is longer, as in ZooKeeper. Both ends of it close all connections: a session belongs to one of the two.
 //!
 //! Invariant: a connection is of the service that was given when it was taken in. Whoever takes
 //! one in asks again afterwards; whoever changes the service ends the connections after that. So
@@ -23,7 +23,7 @@ use crate::replica::{Access, Ending};
 use crate::server::Shared;
 use crate::server::config::Config;
 
-/// The least time without a quorum after which it counts as lost.
+/// The least time that an election gets, once contact with a quorum is overdue.
 const LEAST_MS: u64 = 2000;
 
 /// Between two looks at the quorum.
@@ -94,8 +94,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     tokio::join!(watch_quorum(&shared), watch_leadership(&shared));
 }
 
+/// Contact is renewed every half tick; it is overdue when two reports in a row were not answered,
+/// and only then does the time begin that an election may take.
 fn patience_ms(config: &Config) -> u64 {
-    LEAST_MS.max(u64::from(config.tick_ms))
+    let tick_ms = u64::from(config.tick_ms);
+    LEAST_MS.max(tick_ms) + tick_ms
 }
 
 /// Begins and ends read-only mode.
