@@ -12,6 +12,7 @@ use std::hint::black_box;
 use bytes::BytesMut;
 use zoowarden::proto::ConnectionId;
 use zoowarden::proto::{Acl, OpCode, ServerId, SessionId, Writer};
+use zoowarden::session::Scope;
 use zoowarden::tree::image::{Loader, chunks};
 use zoowarden::tree::{Draft, Lane, Rules, Tree};
 
@@ -145,6 +146,7 @@ impl Player {
         self.apply(&Draft::Request {
             session: SESSION,
             connection: ConnectionId(1),
+            scope: Scope::Global,
             rules: Rules::default(),
             identities: Vec::new(),
             op,

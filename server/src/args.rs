@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use zoowarden::server::config::{ConfigError, Overrides};
 
+use super::ask::AskOptions;
 use super::bench::BenchOptions;
 use super::history::{HistoryOptions, RestoreOptions};
 use super::migrate::{ExportOptions, ImportOptions};
@@ -22,6 +23,8 @@ Examples:
   zoowarden server --config zoo.cfg -Djute.maxbuffer=4194304 -Dzookeeper.snapCount=50000
                                                settings that ZooKeeper takes as system properties
   zoowarden server 2181 /srv/zk 2000           ZooKeeper's form without a file
+  zoowarden server --from-environment          as ZooKeeper's container image is configured
+  zoowarden ask localhost:2181 srvr            what a server says of itself
   zoowarden shell ls /                         look into an ensemble; zoowarden shell --help
   zoowarden bench read                         put one under load; zoowarden bench --help
   zoowarden import --from /var/lib/zookeeper --data-dir /srv/zk
@@ -30,6 +33,13 @@ Examples:
 
 Environment:
   SERVER_JVMFLAGS, JVMFLAGS   -Dkey=value words count as if given here; the rest is for Java
+  ZOO_*                       with --from-environment: ZOO_MY_ID, ZOO_SERVERS, ZOO_TICK_TIME,
+                              ZOO_INIT_LIMIT, ZOO_SYNC_LIMIT, ZOO_MAX_CLIENT_CNXNS,
+                              ZOO_STANDALONE_ENABLED, ZOO_ADMINSERVER_ENABLED,
+                              ZOO_AUTOPURGE_PURGEINTERVAL, ZOO_AUTOPURGE_SNAPRETAINCOUNT,
+                              ZOO_4LW_COMMANDS_WHITELIST, ZOO_CFG_EXTRA, ZOO_CONF_DIR,
+                              ZOO_DATA_DIR, ZOO_DATA_LOG_DIR, ZOO_LOG4J_PROP
+  NOTIFY_SOCKET, WATCHDOG_USEC   set by systemd: told when clients are served, and that it lives
   ZOOWARDEN_LOG               a log level, or a filter such as warn,zoowarden::raft=debug
 
 Exit codes: 0 stopped as asked, 1 could not start, 2 wrong arguments or configuration";
@@ -56,6 +66,8 @@ enum Command {
         #[arg(conflicts_with = "config")]
         words: Vec<String>,
     },
+    /// Send a server a four-letter word and print its answer; exits with 1 when it does not serve
+    Ask(AskOptions),
     /// Look into an ensemble and change it, as zkCli.sh does
     #[command(long_about = long_about())]
     Shell(ShellOptions),
@@ -78,6 +90,8 @@ enum Command {
 pub(crate) enum Task {
     /// A server.
     Serve(ServerOptions),
+    /// A question.
+    Ask(AskOptions),
     /// A shell.
     Shell(ShellOptions),
     /// A load generator.
@@ -98,6 +112,10 @@ pub(crate) struct ServerOptions {
     /// The configuration: a zoo.cfg. Without it a single server starts with defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Make zoo.cfg and myid, unless they are there, from the variables of ZooKeeper's container
+    /// image: ZOO_MY_ID, ZOO_SERVERS, ZOO_CFG_EXTRA, …
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) from_environment: bool,
     /// Where the data lies, instead of dataDir [default: ./data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -126,6 +144,7 @@ impl Arguments {
         let before = self.options;
         let (after, words) = match self.command {
             None => return Task::Serve(before),
+            Some(Command::Ask(options)) => return Task::Ask(options),
             Some(Command::Shell(options)) => return Task::Shell(options),
             Some(Command::Bench(options)) => return Task::Bench(options),
             Some(Command::Import(options)) => return Task::Import(options),
@@ -138,6 +157,7 @@ impl Arguments {
         definitions.extend(after.definitions);
         Task::Serve(ServerOptions {
             config: after.config.or(before.config),
+            from_environment: before.from_environment || after.from_environment,
             data_dir: after.data_dir.or(before.data_dir),
             client_port: after.client_port.or(before.client_port),
             client_address: after.client_address.or(before.client_address),
@@ -182,6 +202,7 @@ mod tests {
         match Arguments::try_parse_from(words).unwrap().into_task() {
             Task::Serve(options) => options,
             other => panic!("{line} is no server: {other:?}"),
+            other => panic!("{line} is {other:?}"),
         }
     }
 

@@ -1,9 +1,10 @@
 //! The zoowarden server: arguments, environment, signals and exit codes around the library.
 //!
 //! What lives here: everything that belongs to the process and to nobody else. `args` is the
-//! command line, `start` the border to the library, `shell` the client of `zoowarden shell`, `bench`
-//! a load generator, `migrate` the two commands that move data, `history` those about the change
-//! history. What does not: any meaning of a setting; that is `zoowarden::server::config`.
+//! command line, `environment` the variables of a container, `supervisor` what systemd is told,
+//! `start` the border to the library, `ask` and `shell` the clients, `bench` a load generator,
+//! `migrate` the two commands that move data, `history` those about the change history. What does
+//! not: any meaning of a setting; that is `zoowarden::server::config`.
 //!
 //! Exit codes: 0 stopped as asked, 1 could not start or had to stop, 2 wrong arguments or
 //! configuration.
@@ -11,11 +12,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod ask;
 mod bench;
+mod environment;
 mod history;
 mod migrate;
 mod shell;
 mod start;
+mod supervisor;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -28,6 +32,7 @@ use zoowarden::server::config::{self, Config, ConfigError, Loaded, SystemPropert
 
 use args::{Arguments, ServerOptions, Task};
 use start::{Running, StartError};
+use supervisor::Supervisor;
 
 /// The environment variables that ZooKeeper's scripts pass on to the server, in their order.
 const FLAG_VARIABLES: [&str; 2] = ["SERVER_JVMFLAGS", "JVMFLAGS"];
@@ -41,6 +46,7 @@ const WRONG_INVOCATION: u8 = 2;
 fn main() -> ExitCode {
     match Arguments::parse_from(shell::respelled(std::env::args_os())).into_task() {
         Task::Serve(options) => serve_as(&options),
+        Task::Ask(options) => ask::run(&options),
         Task::Shell(options) => shell::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Import(options) => migrate::import(&options),
@@ -52,12 +58,16 @@ fn main() -> ExitCode {
 
 /// Runs a server until it is asked to stop.
 fn serve_as(options: &ServerOptions) -> ExitCode {
-    if let Err(what) = start_logging(options.log_level.as_deref()) {
+    let asked = match options.from_environment {
+        true => environment::log_level(|name| std::env::var(name).ok()),
+        false => None,
+    };
+    if let Err(what) = start_logging(options.log_level.as_deref(), asked.as_deref()) {
         return fail(WRONG_INVOCATION, &what);
     }
     let Loaded { config, warnings } = match load(options) {
         Ok(loaded) => loaded,
-        Err(error) => return fail(WRONG_INVOCATION, &error.to_string()),
+        Err(error) => return fail(WRONG_INVOCATION, &error),
     };
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -79,24 +89,28 @@ fn serve_as(options: &ServerOptions) -> ExitCode {
 async fn run(config: Config) -> Result<(), StartError> {
     // Before the start, so that no signal falls between start and stop.
     let mut signals = Signals::listen()?;
+    let supervisor = Supervisor::from_environment();
     let server = start::start(config).await?;
     // Answers until the server stops.
     let desk = server.open_desk();
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
-        error = serve(&server) => Err(error),
+        error = serve(&server, &supervisor) => Err(error),
+        () = supervisor.keep_alive() => Ok(()),
     };
     drop(desk);
+    supervisor.stopping();
     server.stop().await;
     outcome
 }
 
 /// Says when clients are served, and comes back only when the server cannot go on.
-async fn serve(server: &Running) -> StartError {
+async fn serve(server: &Running, supervisor: &Supervisor) -> StartError {
     if let Err(error) = server.ready().await {
         return error;
     }
     let line = ready_line(&server.client_address().to_string(), server.data_dir());
+    supervisor.ready(&line);
     // A closed stdout is no reason to stop serving.
     let _ = writeln!(std::io::stdout(), "{line}");
     server.failed().await
@@ -109,7 +123,16 @@ fn ready_line(client_address: &str, data_dir: &Path) -> String {
     format!("zoowarden {version} ready: clients connect to {client_address}, data in {data_dir}")
 }
 
-fn load(options: &ServerOptions) -> Result<Loaded, ConfigError> {
+fn load(options: &ServerOptions) -> Result<Loaded, String> {
+    let made = match options.from_environment {
+        true => Some(environment::prepare(|name| std::env::var(name).ok())?),
+        false => None,
+    };
+    let path = made.as_deref().or(options.config_path());
+    load_from(path, options).map_err(|error| error.to_string())
+}
+
+fn load_from(path: Option<&Path>, options: &ServerOptions) -> Result<Loaded, ConfigError> {
     let mut properties = SystemProperties::default();
     for variable in FLAG_VARIABLES {
         if let Some(flags) = std::env::var_os(variable) {
@@ -119,10 +142,11 @@ fn load(options: &ServerOptions) -> Result<Loaded, ConfigError> {
     for definition in &options.definitions {
         properties.push_argument(definition);
     }
-    config::load(options.config_path(), properties, options.overrides()?)
+    config::load(path, properties, options.overrides()?)
 }
 
-fn start_logging(level: Option<&str>) -> Result<(), String> {
+/// `fallback` counts when neither an argument nor the environment says how much to log.
+fn start_logging(level: Option<&str>, fallback: Option<&str>) -> Result<(), String> {
     let variable = std::env::var(LOG_VARIABLE)
         .ok()
         .filter(|value| !value.is_empty());
@@ -130,7 +154,7 @@ fn start_logging(level: Option<&str>) -> Result<(), String> {
         (Some(level), _) => ("--log-level", level),
         (None, Some(value)) => (LOG_VARIABLE, value.as_str()),
         // Raft itself tells of every message that a silent peer does not answer.
-        (None, None) => ("", "warn,openraft=error,audit=info"),
+        (None, None) => ("", fallback.unwrap_or("warn,openraft=error,audit=info")),
     };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("{source}={filter}: expected a level or a filter: {error}"))?;

@@ -4,7 +4,7 @@ use zoowarden::proto::{
     Acl, Code, ConnectionId, Create, EventKind, Id, MultiOp, MultiOutcome, OpCode, Reply, Request,
     ServerId, SessionId, Stat, path as paths, perms,
 };
-use zoowarden::session::Origin;
+use zoowarden::session::{Origin, Scope};
 use zoowarden::tree::{Draft, Lane, Rules};
 
 use crate::acl;
@@ -48,6 +48,7 @@ struct Circumstances<'a> {
     zxid: i64,
     stamp_ms: i64,
     session: SessionId,
+    scope: Scope,
     rules: Rules,
     identities: &'a [Id],
     quotas: Quotas,
@@ -78,11 +79,22 @@ impl Model {
             session: ModelSessionChange::None,
         };
         match draft {
-            Draft::Open { .. } => {
+            Draft::Open { .. } | Draft::Upgrade { .. } => {
                 outcome.zxid = next_zxid;
                 self.open(&mut outcome, lane.server, draft);
             }
             Draft::Attach { .. } => self.attach(&mut outcome, lane.server, draft),
+            Draft::Request {
+                scope: Scope::Local,
+                ..
+            }
+            | Draft::Refused {
+                scope: Scope::Local,
+                ..
+            } => {
+                outcome.zxid = next_zxid;
+                self.write(&mut outcome, stamp_ms, draft);
+            }
             Draft::Request {
                 session,
                 connection,
@@ -121,12 +133,18 @@ impl Model {
     }
 
     fn open(&mut self, outcome: &mut Outcome, server: ServerId, draft: &Draft<'_>) {
-        let Draft::Open {
+        let (Draft::Open {
             session,
             password,
             timeout_ms,
             connection,
-        } = draft
+        }
+        | Draft::Upgrade {
+            session,
+            password,
+            timeout_ms,
+            connection,
+        }) = draft
         else {
             unreachable!("not an Open: {draft:?}");
         };
@@ -166,15 +184,16 @@ impl Model {
 
     /// A request of a session that is attached where it says.
     fn write(&mut self, outcome: &mut Outcome, stamp_ms: i64, draft: &Draft<'_>) {
-        let (session, rules, identities, op, body) = match draft {
+        let (session, scope, rules, identities, op, body) = match draft {
             Draft::Request {
                 session,
+                scope,
                 rules,
                 identities,
                 op,
                 body,
                 ..
-            } => (session, rules, identities, op, body),
+            } => (session, scope, rules, identities, op, body),
             Draft::Refused { code, .. } => {
                 outcome.result = Err(*code);
                 return;
@@ -185,6 +204,7 @@ impl Model {
             zxid: outcome.zxid,
             stamp_ms,
             session: *session,
+            scope: *scope,
             rules: *rules,
             identities,
             quotas: Quotas::of(self),
@@ -398,6 +418,9 @@ impl Model {
         kind: Kind,
         events: &mut Events,
     ) -> Result<(String, Stat), Code> {
+        if at.scope == Scope::Local && matches!(create.flags, 1 | 3) {
+            return Err(Code::EphemeralOnLocalSession);
+        }
         let parent_path = named(parent_of(&create.path)?).to_owned();
         let list = acl::fixup(create.acl.as_deref(), at.identities)?;
         let parent = self.znode(&parent_path)?;

@@ -98,6 +98,7 @@ impl Pair {
         let (what, verdict) = match draft {
             Draft::Request { op, .. } => (format!("{op:?}"), verdict(&outcome.result)),
             Draft::Open { .. } => ("Open".into(), verdict(&outcome.result)),
+            Draft::Upgrade { .. } => ("Upgrade".into(), verdict(&outcome.result)),
             Draft::Attach { .. } => ("Attach".into(), verdict(&outcome.result)),
             Draft::Refused { .. } => ("Refused".into(), verdict(&outcome.result)),
             Draft::Expire { .. } => ("Expire".into(), took_effect(before, outcome.zxid)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 use zoowarden::proto::{Acl, ConnectionId, OpCode, ServerId, SessionId, Writer};
 
+use zoowarden::session::Scope;
 use zoowarden::tree::{Draft, Lane, Rules, Tree};
 
 const SESSION: SessionId = SessionId(7);
@@ -58,6 +59,7 @@ fn tree_with(path: &str, data: Option<&[u8]>, perms: i32, flags: i32, ttl: i64) 
     let create = Draft::Request {
         session: SESSION,
         connection: ConnectionId(1),
+        scope: Scope::Global,
         rules: Rules {
             extended_types: true,
             ..Rules::default()
@@ -113,6 +115,7 @@ fn digest_covers_times_and_zxids() {
         let set = Draft::Request {
             session: SESSION,
             connection: ConnectionId(1),
+            scope: Scope::Global,
             rules: Rules::default(),
             identities: Vec::new(),
             op: OpCode::SetData,

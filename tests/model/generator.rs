@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use fastrand::Rng;
 use zoowarden::proto::{Code, ConnectionId, OpCode, Request, ServerId, SessionId, Writer};
-use zoowarden::session::Origin;
+use zoowarden::session::{Origin, Scope};
 use zoowarden::tree::{Draft, Lane, Rules};
 
 use crate::pieces;
@@ -50,6 +50,7 @@ impl Step {
                     Ok(Draft::Request {
                         session,
                         connection,
+                        scope,
                         rules,
                         identities,
                         op,
@@ -57,7 +58,7 @@ impl Step {
                     }) => {
                         let request = Request::decode(op, body);
                         let who = format!("{session} on {connection} as {identities:?} {rules:?}");
-                        format!("{place}: {op:?} {request:?} by {who}")
+                        format!("{place}: {op:?} {request:?} by {who} ({scope:?})")
                     }
                     other => format!("{place}: {other:?}"),
                 }
@@ -263,13 +264,31 @@ impl Generator<'_> {
 
     fn open(&mut self, session: SessionId) -> Step {
         let origin = self.any_origin();
-        let draft = Draft::Open {
-            session,
-            password: [self.rng.u8(..3); 16],
-            timeout_ms: self.rng.i32(1..40_000),
-            connection: origin.connection,
+        let (password, timeout_ms) = ([self.rng.u8(..3); 16], self.rng.i32(1..40_000));
+        let connection = origin.connection;
+        let draft = match chance(&mut self.rng, 20) {
+            true => Draft::Upgrade {
+                session,
+                password,
+                timeout_ms,
+                connection,
+            },
+            false => Draft::Open {
+                session,
+                password,
+                timeout_ms,
+                connection,
+            },
         };
         self.draft_from(origin.server, &draft)
+    }
+
+    /// A few writes are those of sessions that only one server knows.
+    fn scope(&mut self) -> Scope {
+        match chance(&mut self.rng, 5) {
+            true => Scope::Local,
+            false => Scope::Global,
+        }
     }
 
     fn attach(&mut self, session: SessionId) -> Step {
@@ -305,6 +324,7 @@ impl Generator<'_> {
         let draft = Draft::Refused {
             session,
             connection: origin.connection,
+            scope: self.scope(),
             code: codes[self.rng.usize(..codes.len())],
         };
         self.draft_from(origin.server, &draft)
@@ -328,6 +348,11 @@ impl Generator<'_> {
                 self.one(op)
             }
         };
+        // A server closes local sessions itself.
+        let scope = match op {
+            OpCode::CloseSession => Scope::Global,
+            _ => self.scope(),
+        };
         let skip_acl = if self.shape == Shape::Wide { 70 } else { 5 };
         let cut = if chance(&mut self.rng, 1) {
             self.rng.usize(..=body.len())
@@ -337,6 +362,7 @@ impl Generator<'_> {
         let draft = Draft::Request {
             session,
             connection: origin.connection,
+            scope,
             rules: Rules {
                 extended_types: chance(&mut self.rng, 85),
                 enforce_quota: chance(&mut self.rng, 70),

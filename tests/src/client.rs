@@ -40,6 +40,8 @@ pub struct Session {
     pub timeout_ms: i32,
     /// The greatest zxid the client has seen.
     pub last_zxid: Zxid,
+    /// Whether the server serves reads only.
+    pub read_only: bool,
 }
 
 /// Why there is no connection.
@@ -144,14 +146,27 @@ impl Client {
         Client::shake_hands(net, address, opening(timeout)).await
     }
 
-    /// Attaches to a session that exists.
+    /// Opens a new session, and is content with a server that serves reads only.
+    pub async fn open_read_only(
+        server: SocketAddr,
+        timeout: Duration,
+    ) -> Result<Client, ConnectError> {
+        let request = ConnectRequest {
+            read_only: Some(true),
+            ..opening(timeout)
+        };
+        Client::shake_hands(&Tcp::default(), &server.to_string(), request).await
+    }
+
+    /// Attaches to a session that exists. One that was opened on a server that serves reads only
+    /// says so again.
     pub async fn attach(server: SocketAddr, session: &Session) -> Result<Client, ConnectError> {
         let request = ConnectRequest {
             last_zxid_seen: session.last_zxid,
             timeout_ms: session.timeout_ms,
             session: session.id,
             password: session.password.to_vec(),
-            read_only: Some(false),
+            read_only: Some(session.read_only),
         };
         Client::shake_hands(&Tcp::default(), &server.to_string(), request).await
     }
@@ -181,6 +196,7 @@ impl Client {
             password: response.password,
             timeout_ms: response.timeout_ms,
             last_zxid,
+            read_only: response.read_only == Some(true),
         };
         Ok(Client::run(stream, input, session))
     }

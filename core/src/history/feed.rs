@@ -273,6 +273,7 @@ impl Who {
             }
             Draft::Open { session, .. }
             | Draft::Attach { session, .. }
+            | Draft::Upgrade { session, .. }
             | Draft::Refused { session, .. } => (Some(*session), Vec::new(), Cause::Request),
             Draft::Expire { session, .. } => (Some(*session), Vec::new(), Cause::SessionExpired),
             Draft::Reap { .. } => (None, Vec::new(), Cause::Reaped),

@@ -290,6 +290,7 @@ mod tests {
             let create = Draft::Request {
                 session,
                 connection,
+                scope: crate::session::Scope::Global,
                 rules: Rules::default(),
                 identities: Vec::new(),
                 op: OpCode::Create,

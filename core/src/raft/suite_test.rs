@@ -17,7 +17,7 @@ use crate::raft::log_store::LogStore;
 use crate::raft::proposer::Proposer;
 use crate::raft::state_machine::{SnapshotBuilder, StateMachine};
 use crate::raft::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::replica::{DigestSettings, Replica, Settings};
+use crate::replica::{DigestSettings, Replica, RequestSettings, SessionSettings, Settings};
 use crate::storage::{Log, LogOptions, RealDisk, SnapshotFile, Snapshots};
 use crate::tree::{Lane, Rules, Tree};
 
@@ -41,6 +41,8 @@ fn settings() -> Settings {
         },
         sasl: Default::default(),
         required_schemes: Vec::new(),
+        sessions: SessionSettings::default(),
+        requests: RequestSettings::default(),
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
     }

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, Zxid, perms};
+use crate::proto::{
+    Code, EventKind, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, Zxid, perms,
+};
 use crate::replica::connection::State;
 use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica, Seen};
 use crate::session::Origin;
 use crate::tree::{
-    Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tracing, Tree, acl,
+    Admission, Applied, Batch, Draft, Event, Exceeded, Lane, SessionChange, Tracing, Tree, acl,
 };
+
+/// Least time between two lines of the log about quotas, microseconds.
+const QUOTA_NOTICE_US: u64 = 1_000_000;
 
 /// How far this server's own lane came by a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +106,16 @@ impl Replica {
         for event in &applied.events {
             self.deliver(&applied, event, woken);
         }
+        if at.lane == own {
+            self.tell_of_quotas(tree, &applied, at.now_us);
+        }
         let outcome = Outcome { applied, waiting };
+        if let Draft::Upgrade { session, .. } = draft
+            && at.lane == own
+        {
+            // All servers know it from here on, or its id was taken and its next write ends it.
+            self.local.lock().close(*session);
+        }
         self.answer(at, draft, &outcome);
         self.follow_session(own, draft, &outcome, woken);
         woken.extend(outcome.waiting);
@@ -133,6 +147,30 @@ impl Replica {
         }
     }
 
+    /// Tells the operator of a quota that a client of this server has exceeded; once a second at
+    /// most.
+    fn tell_of_quotas(&self, tree: &Tree, applied: &Applied, now_us: u64) {
+        let grown =
+            |event: &&Event| matches!(event.kind, EventKind::Created | EventKind::DataChanged);
+        for event in applied.events.iter().filter(grown) {
+            let Some(exceeded) = tree.exceeded_quota(&event.path) else {
+                continue;
+            };
+            let told_us = self.quota_told_us.load(Ordering::Relaxed);
+            if told_us != 0 && now_us < told_us + QUOTA_NOTICE_US {
+                return;
+            }
+            self.quota_told_us.store(now_us.max(1), Ordering::Relaxed);
+            let Exceeded {
+                path,
+                what,
+                limit,
+                usage,
+            } = exceeded;
+            tracing::warn!(path, what, limit, usage, "quota exceeded");
+        }
+    }
+
     /// Whose request a draft of this server is.
     fn waiting(&self, draft: &Draft<'_>) -> Option<Arc<Connection>> {
         match draft {
@@ -140,7 +178,7 @@ impl Replica {
             | Draft::Attach { connection, .. }
             | Draft::Request { connection, .. }
             | Draft::Refused { connection, .. } => self.connection(*connection),
-            Draft::Expire { .. } | Draft::Reap { .. } => None,
+            Draft::Upgrade { .. } | Draft::Expire { .. } | Draft::Reap { .. } => None,
         }
     }
 
@@ -170,7 +208,7 @@ impl Replica {
             Draft::Request { .. } | Draft::Refused { .. } => {
                 self.answer_write(at, connection, &outcome.applied);
             }
-            Draft::Expire { .. } | Draft::Reap { .. } => {}
+            Draft::Upgrade { .. } | Draft::Expire { .. } | Draft::Reap { .. } => {}
         }
     }
 
@@ -179,7 +217,7 @@ impl Replica {
         let Some(written) = state.pipeline.written() else {
             return;
         };
-        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        self.answered(written.large_bytes);
         match &applied.result {
             // A server tells a moved or dead session by closing, without a reply.
             Err(Code::SessionMoved) => state.end(Ending::SessionMoved),

@@ -15,7 +15,7 @@ use crate::proto::{
     Xid, Zxid, failed_token_frame, reply_frame,
 };
 use crate::sasl::Exchange;
-use crate::session::Pipeline;
+use crate::session::{Pipeline, Scope};
 
 /// Why a connection ends. The client sees the socket close, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,21 @@ pub enum Ending {
     /// This server has had no leader for longer than the session allows.
     #[error("no contact with a leader for longer than the session allows")]
     NoLeader,
+    /// This server has had no quorum for so long that it serves read-only clients instead.
+    #[error("there is no quorum, only read-only clients are served")]
+    QuorumLost,
+    /// There is a quorum again, and sessions without one end.
+    #[error("there is a quorum again, read-only service ends")]
+    QuorumFound,
+    /// This server leads, and leaders do not serve clients (`leaderServes=no`).
+    #[error("this server has become the leader, and leaderServes=no")]
+    Leads,
+    /// A request waited longer than the session allows (`request_stale_latency_check`).
+    #[error("a request waited for longer than the session timeout")]
+    Stale,
+    /// A large request found no room (`largeRequestMaxBytes`).
+    #[error("large requests in work have more than largeRequestMaxBytes")]
+    LargeRequest,
     /// A snapshot replaced the tree.
     #[error("a snapshot was installed, events were skipped")]
     SnapshotInstalled,
@@ -72,6 +87,17 @@ pub enum Ending {
 pub struct Handshake {
     /// Whether the client sent the optional byte.
     pub read_only: Option<bool>,
+    /// What it will be allowed.
+    pub access: Access,
+}
+
+/// What a server lets a connection do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything.
+    ReadWrite,
+    /// Reads: it was accepted by a server without a quorum.
+    ReadOnly,
 }
 
 /// A request that has been answered.
@@ -98,6 +124,10 @@ pub struct Traffic {
     pub sent: AtomicU64,
     /// Latencies of answered requests, microseconds.
     pub latency: Latency,
+    /// Requests that were not carried out because they had waited for too long.
+    pub throttled_ops: AtomicU64,
+    /// Large requests whose connection was closed because there was no room for them.
+    pub large_requests_rejected: AtomicU64,
 }
 
 /// Smallest, greatest and mean of a series of durations in microseconds.
@@ -189,6 +219,8 @@ pub struct State {
     pub(super) identities: Arc<[Id]>,
     pub(super) exchange: Exchange,
     pub(super) pipeline: Pipeline,
+    pub(super) scope: Scope,
+    pub(super) access: Access,
     pub(super) handshake: Option<Handshake>,
     outbox: BytesMut,
     ending: Option<Ending>,
@@ -236,9 +268,10 @@ impl State {
         self.ending.get_or_insert(ending);
     }
 
-    /// Nothing waits any more; tells how many requests stay unanswered.
-    pub(super) fn clear(&mut self) -> usize {
-        let unanswered = self.pipeline.len();
+    /// Nothing waits any more; tells how many requests stay unanswered, and the bytes of the large
+    /// ones.
+    pub(super) fn clear(&mut self) -> (usize, usize) {
+        let unanswered = (self.pipeline.len(), self.pipeline.large_bytes());
         self.pipeline.clear();
         self.ending.get_or_insert(Ending::SessionClosed);
         unanswered
@@ -264,6 +297,8 @@ impl Connection {
                 identities: Arc::new([address]),
                 exchange: Exchange::default(),
                 pipeline: Pipeline::default(),
+                scope: Scope::Global,
+                access: Access::ReadWrite,
                 handshake: None,
                 outbox: BytesMut::new(),
                 ending: None,
@@ -307,7 +342,9 @@ impl Connection {
 
     /// Remembers what the answer to the handshake must look like.
     pub fn begin_handshake(&self, handshake: Handshake) {
-        self.lock().handshake = Some(handshake);
+        let mut state = self.lock();
+        state.access = handshake.access;
+        state.handshake = Some(handshake);
     }
 
     /// The session is attached: answers the handshake.
@@ -327,7 +364,7 @@ impl Connection {
             .handshake
             .take()
             .and_then(|handshake| handshake.read_only);
-        let read_only = read_only.map(|_| false);
+        let read_only = read_only.map(|_| state.access == Access::ReadOnly);
         let response = ConnectResponse {
             timeout_ms,
             session,
@@ -347,7 +384,11 @@ impl Connection {
             .handshake
             .take()
             .and_then(|handshake| handshake.read_only);
-        ConnectResponse::refused(read_only).encode(&mut state.outbox);
+        let refusal = ConnectResponse {
+            read_only: read_only.map(|_| state.access == Access::ReadOnly),
+            ..ConnectResponse::refused(read_only)
+        };
+        refusal.encode(&mut state.outbox);
         state.frames_sent += 1;
         state.end(Ending::AttachRefused);
         drop(state);
@@ -385,6 +426,11 @@ impl Connection {
     /// Whether it ends once what is owed has been sent.
     pub fn is_ending(&self) -> bool {
         self.lock().ending.is_some()
+    }
+
+    /// What it may do.
+    pub fn access(&self) -> Access {
+        self.lock().access
     }
 
     /// Requests that are not answered yet.

@@ -8,12 +8,13 @@
 //! What does not live here: sockets, the log, who leads. Frames come in and bytes go out as
 //! arguments and buffers; what must be proposed is handed back as [`Effects`].
 //!
-//! Lock order: tree, then one connection, then watches. The table of connections is a leaf: no
-//! other lock is taken under it. No lock is held across an await; there is none here.
+//! Lock order: tree, then one connection, then watches. The tables of connections and of local
+//! sessions are leaves: no other lock is taken under them. No lock is held across an await; there is none here.
 
 mod apply;
 mod authentication;
 mod connection;
+mod local;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -22,19 +23,22 @@ mod witness;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::proto::ConnectionId;
 use crate::proto::{SessionId, Zxid};
+use crate::session::local::LocalSessions;
 use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 
 pub use apply::Progress;
 pub use authentication::{DigestAlgorithm, DigestSettings, SaslSettings};
-pub use connection::{Connection, Ending, Handshake, Traffic};
-pub use requests::Effects;
+pub use connection::{Access, Connection, Ending, Handshake, Traffic};
+pub use local::SessionSettings;
+pub(crate) use local::Shown;
+pub use requests::{Arrival, Effects, RequestSettings};
 pub use witness::{Seen, Witness};
 
 /// Proposals applied under one hold of the lock; readers get their turn in between.
@@ -56,6 +60,10 @@ pub struct Settings {
     /// A connection needs an identity of one of these schemes before anything is done for it;
     /// empty: none.
     pub required_schemes: Vec<String>,
+    /// Sessions that only this server knows.
+    pub sessions: SessionSettings,
+    /// What is asked of requests before they are carried out.
+    pub requests: RequestSettings,
     /// Bytes one connection may leave unread before it is closed.
     pub outbox_bytes_max: usize,
     /// Set by the log while its disk is full: writes that need room are refused.
@@ -74,6 +82,12 @@ pub struct Replica {
     witnesses: Vec<Arc<dyn Witness>>,
     /// Requests that are not answered yet, of all connections.
     outstanding: AtomicUsize,
+    /// Bytes of the large ones among them.
+    large_bytes: AtomicUsize,
+    /// Sessions that the other servers do not know.
+    local: Mutex<LocalSessions>,
+    /// When an exceeded quota was told of last, microseconds; 0 for never.
+    quota_told_us: AtomicU64,
     /// What the operator's counters show.
     pub traffic: Traffic,
 }
@@ -89,6 +103,9 @@ impl Replica {
             lane: Mutex::new(lane),
             witnesses: Vec::new(),
             outstanding: AtomicUsize::new(0),
+            large_bytes: AtomicUsize::new(0),
+            local: Mutex::default(),
+            quota_told_us: AtomicU64::new(0),
             traffic: Traffic::default(),
         }
     }
@@ -138,8 +155,9 @@ impl Replica {
 
     /// The connection is over: its watches and waiting requests are forgotten.
     pub fn disconnect(&self, connection: &Connection) {
-        let unanswered = connection.lock().clear();
+        let (unanswered, large_bytes) = connection.lock().clear();
         self.outstanding.fetch_sub(unanswered, Ordering::Relaxed);
+        self.large_bytes.fetch_sub(large_bytes, Ordering::Relaxed);
         self.watches.lock().forget(connection.id());
         self.connections.lock().remove(&connection.id());
         let sent = connection.traffic.sent.load(Ordering::Relaxed);
@@ -186,6 +204,14 @@ impl Replica {
     /// Requests that are not answered yet, of all connections.
     pub fn outstanding(&self) -> usize {
         self.outstanding.load(Ordering::Relaxed)
+    }
+
+    /// A request has been answered.
+    fn answered(&self, large_bytes: usize) {
+        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        if large_bytes > 0 {
+            self.large_bytes.fetch_sub(large_bytes, Ordering::Relaxed);
+        }
     }
 
     /// The lane this server proposes on.

@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
-use crate::replica::{Connection, Ending, HOLD_BYTES_MAX, Replica};
-use crate::session::{Held, Step, Written};
+use crate::replica::{Access, Connection, Ending, HOLD_BYTES_MAX, Replica};
+use crate::session::{Course, Held, Scope, Step, Written};
 use crate::tree::acl::ANY_SASL_USER;
 use crate::tree::{Draft, Tree};
 
@@ -24,6 +24,27 @@ pub struct Effects {
     /// Not everything was looked at: call again once what is owed has been sent, and `advance`
     /// before `arrive`.
     pub more: bool,
+}
+
+/// When frames come to be looked at, by this server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Now, microseconds.
+    pub now_us: u64,
+    /// How long they have waited for their turn, microseconds.
+    pub waited_us: u64,
+}
+
+/// What is asked of requests before they are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestSettings {
+    /// One that had to wait longer, in microseconds, is answered ThrottledOp instead
+    /// (`throttled_op_wait_time`).
+    pub throttled_us: Option<u64>,
+    /// One with more bytes is a large one (`largeRequestThreshold`).
+    pub large_bytes: Option<usize>,
+    /// Bytes of large ones that may be in work at once (`largeRequestMaxBytes`).
+    pub large_bytes_max: usize,
 }
 
 /// What the frame of a request says before its record is looked at.
@@ -48,12 +69,12 @@ fn header(frame: &Bytes) -> Header {
 impl Replica {
     /// Takes the frames of one connection in the order of the socket, until `frames` has none, the
     /// connection ends, or what came of them fills one hold of the lock. A frame it does not get
-    /// to is not taken from `frames`. `now_us` is this server's clock, for latencies.
+    /// to is not taken from `frames`.
     pub fn arrive(
         &self,
         connection: &Connection,
         frames: impl Iterator<Item = Bytes>,
-        now_us: u64,
+        at: Arrival,
     ) -> Effects {
         let mut effects = Effects::default();
         let tree = self.tree.read();
@@ -65,7 +86,7 @@ impl Replica {
             }
             self.traffic.received.fetch_add(1, Ordering::Relaxed);
             connection.traffic.received.fetch_add(1, Ordering::Relaxed);
-            self.arrive_one(&tree, connection, &mut state, &frame, now_us, &mut effects);
+            self.arrive_one(&tree, connection, &mut state, &frame, at, &mut effects);
             if is_full(&state, &effects) {
                 effects.more = true;
                 break;
@@ -80,9 +101,10 @@ impl Replica {
         connection: &Connection,
         state: &mut State,
         frame: &Bytes,
-        now_us: u64,
+        at: Arrival,
         effects: &mut Effects,
     ) {
+        let now_us = at.now_us;
         match header(frame) {
             Header::Malformed => state.end(Ending::Malformed),
             Header::Known(xid, OpCode::Auth, body) => self.authenticate(state, xid, &body),
@@ -96,12 +118,18 @@ impl Replica {
             }
             Header::Known(xid, op, body) => {
                 connection.touch(now_us / 1000);
+                let Some(large_bytes) = self.find_room(frame.len()) else {
+                    state.end(Ending::LargeRequest);
+                    return;
+                };
                 let held = Held {
                     xid,
                     op,
                     body,
                     identities: Arc::clone(&state.identities),
-                    arrived_us: now_us,
+                    course: self.course(state, op, at.waited_us),
+                    large_bytes,
+                    arrived_us: now_us.saturating_sub(at.waited_us),
                 };
                 self.outstanding.fetch_add(1, Ordering::Relaxed);
                 if let Some(step) = state.pipeline.arrive(held) {
@@ -109,6 +137,45 @@ impl Replica {
                 }
             }
         }
+    }
+
+    /// What becomes of a request when its turn comes.
+    fn course(&self, state: &State, op: OpCode, waited_us: u64) -> Course {
+        if state.access == Access::ReadOnly && (op.is_write() || op == OpCode::Sync) {
+            return match op {
+                OpCode::CloseSession => Course::CloseHere,
+                _ => Course::Refused(Code::NotReadOnly),
+            };
+        }
+        let closes = op == OpCode::CloseSession;
+        let throttled_us = self.settings.requests.throttled_us;
+        let spared = closes || op == OpCode::Ping;
+        if !spared && throttled_us.is_some_and(|most_us| waited_us > most_us) {
+            self.traffic.throttled_ops.fetch_add(1, Ordering::Relaxed);
+            return Course::Refused(Code::ThrottledOp);
+        }
+        match state.scope {
+            Scope::Local if closes => Course::CloseHere,
+            Scope::Local | Scope::Global => Course::Ordinary,
+        }
+    }
+
+    /// Counts a large request among those in work; gives the bytes that were counted, or `None`
+    /// when there is no room for it.
+    fn find_room(&self, bytes: usize) -> Option<usize> {
+        let settings = &self.settings.requests;
+        if settings.large_bytes.is_none_or(|most| bytes <= most) {
+            return Some(0);
+        }
+        let in_work = self.large_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if in_work + bytes <= settings.large_bytes_max {
+            return Some(bytes);
+        }
+        self.large_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.traffic
+            .large_requests_rejected
+            .fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     /// Lets go on what can: call it when the connection is woken.
@@ -145,10 +212,11 @@ impl Replica {
         effects: &mut Effects,
     ) {
         match step {
-            Step::Run(held) => self.run(tree, connection, state, &held, now_us),
-            Step::Propose(held) => {
-                self.draft(connection, &held, effects);
+            Step::Run(held) if held.course == Course::CloseHere => {
+                self.close_here(tree, connection, state, &held, now_us, effects);
             }
+            Step::Run(held) => self.run(tree, connection, state, &held, now_us),
+            Step::Propose(held) => self.draft(connection, state, &held, effects),
             Step::Sync => effects.sync = true,
             Step::Synced(held) => {
                 let result = match Request::decode(held.op, &held.body) {
@@ -158,7 +226,7 @@ impl Replica {
                 self.reply(tree, connection, state, &held, &result, now_us);
             }
             Step::Unknown(xid) => {
-                self.outstanding.fetch_sub(1, Ordering::Relaxed);
+                self.answered(0);
                 state.push_reply(xid, Zxid(-1), &Err(Code::Unimplemented));
                 state.end(Ending::UnknownOperation);
             }
@@ -167,23 +235,35 @@ impl Replica {
 
     /// Turns a write into a draft. One that does not decode, or that finds no room on the disk,
     /// takes its place in the order all the same.
-    fn draft(&self, connection: &Connection, held: &Held, effects: &mut Effects) {
+    pub(super) fn draft(
+        &self,
+        connection: &Connection,
+        state: &mut State,
+        held: &Held,
+        effects: &mut Effects,
+    ) {
         let session = connection.session();
         let refusal = match Request::decode(held.op, &held.body) {
             Err(_) => Some(Code::MarshallingError),
             Ok(Request::Reconfig { .. }) => Some(Code::ReconfigDisabled),
             Ok(request) if self.space_is_low() && needs_room(&request) => Some(Code::SystemError),
-            Ok(_) => None,
+            Ok(request) => {
+                self.upgrade_for(connection, state, &request, effects);
+                None
+            }
         };
+        let scope = state.scope;
         let draft = match refusal {
             Some(code) => Draft::Refused {
                 session,
                 connection: connection.id(),
+                scope,
                 code,
             },
             None => Draft::Request {
                 session,
                 connection: connection.id(),
+                scope,
                 rules: self.settings.rules,
                 identities: held.identities.to_vec(),
                 op: held.op,
@@ -203,7 +283,7 @@ impl Replica {
     }
 
     /// Carries out a read and owes its reply.
-    fn run(
+    pub(super) fn run(
         &self,
         tree: &Tree,
         connection: &Connection,
@@ -211,9 +291,10 @@ impl Replica {
         held: &Held,
         now_us: u64,
     ) {
-        let result = match Request::decode(held.op, &held.body) {
-            Err(_) => Err(Code::MarshallingError),
-            Ok(request) => self.read(tree, connection, state, held, &request),
+        let result = match (held.course, Request::decode(held.op, &held.body)) {
+            (Course::Refused(code), _) => Err(code),
+            (_, Err(_)) => Err(Code::MarshallingError),
+            (_, Ok(request)) => self.read(tree, connection, state, held, &request),
         };
         self.reply(tree, connection, state, held, &result, now_us);
     }
@@ -263,7 +344,7 @@ impl Replica {
         }
     }
 
-    fn reply(
+    pub(super) fn reply(
         &self,
         tree: &Tree,
         connection: &Connection,
@@ -272,7 +353,7 @@ impl Replica {
         result: &Result<Reply<'_>, Code>,
         now_us: u64,
     ) {
-        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        self.answered(held.large_bytes);
         let xid = if held.op == OpCode::Ping {
             Xid::PING
         } else {
@@ -286,6 +367,7 @@ impl Replica {
         let answered = Written {
             xid,
             op: held.op,
+            large_bytes: held.large_bytes,
             arrived_us: held.arrived_us,
         };
         self.count_answer(connection, state, answered, zxid, now_us);

@@ -8,7 +8,10 @@ use bytes::{Bytes, BytesMut};
 use crate::proto::{
     ConnectionId, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Xid,
 };
-use crate::replica::{Connection, DigestSettings, HOLD_BYTES_MAX, Replica, Settings};
+use crate::replica::{
+    Arrival, Connection, DigestSettings, HOLD_BYTES_MAX, Replica, RequestSettings, SessionSettings,
+    Settings,
+};
 use crate::tree::{Batch, Draft, Lane, Rules, Run, Tree};
 
 const LANE: Lane = Lane {
@@ -17,6 +20,10 @@ const LANE: Lane = Lane {
 };
 const SESSION: SessionId = SessionId(1);
 const OUTBOX_BYTES_MAX: usize = 4 << 20;
+const NOW: Arrival = Arrival {
+    now_us: 0,
+    waited_us: 0,
+};
 
 /// A replica, one connection with a session, and how far each lane has come.
 struct Stage {
@@ -36,6 +43,8 @@ impl Stage {
             },
             sasl: Default::default(),
             required_schemes: Vec::new(),
+            sessions: SessionSettings::default(),
+            requests: RequestSettings::default(),
             outbox_bytes_max: OUTBOX_BYTES_MAX,
             space_is_low: Arc::default(),
         };
@@ -73,7 +82,7 @@ impl Stage {
     /// Lets frames arrive and applies what they propose; tells how many were taken.
     fn arrive(&mut self, frames: &[Bytes]) -> (usize, bool) {
         let mut left = frames.iter().cloned();
-        let effects = self.replica.arrive(&self.connection, left.by_ref(), 0);
+        let effects = self.replica.arrive(&self.connection, left.by_ref(), NOW);
         let (drafts, count) = (effects.drafts.freeze(), effects.count);
         self.apply(LANE, self.next, drafts, count);
         self.next += u64::from(count);

@@ -9,20 +9,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::environment::Stream;
-use crate::proto::{ConnectRequest, Frames, Id, PASSWORD_BYTES, SessionId};
-use crate::replica::{Connection, Effects, Ending, Handshake};
+use crate::proto::{ConnectRequest, Frames, Id, SessionId};
+use crate::replica::{Arrival, Connection, Effects, Ending, Handshake};
 use crate::server::config::Transport;
 use crate::server::four_letter::Word;
+use crate::server::handshake::{self, Refusal};
 use crate::server::limits::{OUTSTANDING_PER_CONNECTION_MAX, Place};
-use crate::server::secure::{self, ClientTls};
+use crate::server::secure::ClientTls;
+use crate::server::throttle::Freshness;
 use crate::server::{Shared, status};
-use crate::tree::Draft;
 
 /// Room made for bytes from a client before each read.
 const READ_BYTES: usize = 16 << 10;
@@ -58,6 +60,7 @@ pub(crate) async fn serve(
             writer: stream.writer,
             input: BytesMut::new(),
             frames: Frames::new(shared.limits.frame_bytes_max),
+            waiting: None,
         };
         let opening = open(&shared, &mut socket, peer, identities).await?;
         Ok::<_, Refusal>((opening, socket))
@@ -126,6 +129,8 @@ struct Socket {
     writer: Box<dyn AsyncWrite + Send + Sync + Unpin>,
     input: BytesMut,
     frames: Frames,
+    /// A request that waits while too many are in work, and since when, microseconds.
+    waiting: Option<(Bytes, u64)>,
 }
 
 impl Socket {
@@ -145,22 +150,18 @@ impl Socket {
     }
 }
 
-/// Why a client is turned away before it has a session.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Tls(#[from] secure::Refusal),
-    #[error("{0}")]
-    Malformed(#[from] crate::proto::Malformed),
-    #[error("this server has not caught up with its ensemble yet")]
-    NotServing,
-    #[error("the client has seen zxid {client}, this server only {server}")]
-    Ahead {
-        client: crate::proto::Zxid,
-        server: crate::proto::Zxid,
-    },
+/// Takes a connection out again whose handshake fails or is given up.
+struct Leaving<'a> {
+    shared: &'a Shared,
+    connection: Option<Arc<Connection>>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.shared.replica.disconnect(&connection);
+        }
+    }
 }
 
 async fn open(
@@ -190,68 +191,23 @@ async fn open(
         }
     };
     let request = ConnectRequest::decode(&frame)?;
-    if !shared.is_serving() {
-        return Err(Refusal::NotServing);
-    }
-    let server = shared.replica.last_zxid();
-    if request.last_zxid_seen > server {
-        return Err(Refusal::Ahead {
-            client: request.last_zxid_seen,
-            server,
-        });
-    }
+    let access = handshake::admit(shared, &request)?;
     let id = shared.next_connection();
     let connection = Arc::new(Connection::new(id, peer, shared.clock.wall_ms()));
     connection.add_identities(identities);
     connection.touch(shared.clock.monotonic_ms());
     connection.begin_handshake(Handshake {
         read_only: request.read_only,
+        access,
     });
     shared.replica.connect(Arc::clone(&connection));
-    propose_session(shared, &connection, &request)?;
+    let mut leaving = Leaving {
+        shared,
+        connection: Some(Arc::clone(&connection)),
+    };
+    handshake::open_session(shared, &connection, &request, access).await?;
+    leaving.connection = None;
     Ok(Opening::Connected(connection))
-}
-
-fn propose_session(
-    shared: &Shared,
-    connection: &Connection,
-    request: &ConnectRequest,
-) -> io::Result<()> {
-    let timeout_ms = negotiate(shared, request.timeout_ms);
-    if request.session == SessionId(0) {
-        let mut random = [0; 7 + PASSWORD_BYTES];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let (number, password) = random.split_at(7);
-        let mut id = [0; 8];
-        id[0] = shared.replica.lane().server.0;
-        id[1..].copy_from_slice(number);
-        let mut secret = [0; PASSWORD_BYTES];
-        secret.copy_from_slice(password);
-        shared.consensus.propose_draft(&Draft::Open {
-            session: SessionId(i64::from_be_bytes(id)),
-            password: secret,
-            timeout_ms,
-            connection: connection.id(),
-        });
-        return Ok(());
-    }
-    shared.replica.drop_attached(request.session);
-    // A longer one is wrong, and remains so when its end is missing; the log need not keep it.
-    let shown = request.password.get(..=PASSWORD_BYTES);
-    shared.consensus.propose_draft(&Draft::Attach {
-        session: request.session,
-        password: shown.unwrap_or(&request.password),
-        timeout_ms,
-        connection: connection.id(),
-    });
-    Ok(())
-}
-
-/// The timeout a client gets: what it asked for, within the configured bounds.
-fn negotiate(shared: &Shared, asked_ms: i32) -> i32 {
-    let min = i32::try_from(shared.config.session_timeout_ms_min).unwrap_or(i32::MAX);
-    let max = i32::try_from(shared.config.session_timeout_ms_max).unwrap_or(i32::MAX);
-    asked_ms.min(max).max(min)
 }
 
 /// Frames in, outbox out, until the connection ends. The reason is the server's; an error is the
@@ -267,7 +223,10 @@ async fn converse(
         // What waits is older than what stands in the socket.
         let behind = moved.more;
         dispatch(shared, connection, moved);
-        let more = behind || take_frames(shared, connection, socket, now_us)?;
+        let taken = match behind {
+            true => Taken::More,
+            false => take_frames(shared, connection, socket, now_us)?,
+        };
         let (owed, ending) = connection.take_outbox();
         if !owed.is_empty() {
             send(connection, &mut socket.writer, &owed).await?;
@@ -275,7 +234,11 @@ async fn converse(
         if let Some(ending) = ending {
             return Ok(ending);
         }
-        if more {
+        if taken == Taken::More {
+            continue;
+        }
+        if taken == Taken::Stalled {
+            stall(shared, connection, socket).await?;
             continue;
         }
         let may_read = may_read(shared, connection);
@@ -300,23 +263,80 @@ fn may_read(shared: &Shared, connection: &Connection) -> bool {
             && shared.replica.outstanding() <= shared.limits.outstanding_max)
 }
 
-/// Hands whole frames to the replica, as many as may be under way at once. `true` when there are
-/// more that may be looked at right now.
+/// What came of looking at the frames of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// All that may be looked at.
+    All,
+    /// There are more that may be looked at right now.
+    More,
+    /// There is one that waits until fewer requests are in work.
+    Stalled,
+}
+
+/// Waits until a request that waits may be looked at again. A client that goes away meanwhile
+/// takes it along, as far as it was read.
+async fn stall(shared: &Shared, connection: &Connection, socket: &mut Socket) -> io::Result<()> {
+    let throttle = &shared.throttle;
+    throttle
+        .counts
+        .request_waits
+        .fetch_add(1, Ordering::Relaxed);
+    let reads = throttle.watches_waiting_clients() && socket.input.len() < READ_BYTES;
+    tokio::select! {
+        biased;
+        () = connection.wake.notified() => Ok(()),
+        read = socket.fill(), if reads => read,
+        () = tokio::time::sleep(throttle.stall()) => Ok(()),
+    }
+}
+
+/// The next frame that may be handed on. One that must wait stays in the socket.
+fn first_frame(
+    shared: &Shared,
+    connection: &Connection,
+    socket: &mut Socket,
+    now_us: u64,
+) -> io::Result<Result<(Bytes, u64), Taken>> {
+    let (frame, since_us) = match socket.waiting.take() {
+        Some(waiting) => waiting,
+        None => match socket.next()? {
+            Some(frame) => (frame, now_us),
+            None => return Ok(Err(Taken::All)),
+        },
+    };
+    let waits = shared.throttle.is_full(shared.replica.outstanding());
+    let waited_us = now_us.saturating_sub(since_us);
+    let timeout_ms = connection.timeout_ms();
+    if shared.throttle.freshness(waited_us, timeout_ms, waits) == Freshness::Dropped {
+        connection.end(Ending::Stale);
+        return Ok(Err(Taken::More));
+    }
+    if waits {
+        socket.waiting = Some((frame, since_us));
+        return Ok(Err(Taken::Stalled));
+    }
+    Ok(Ok((frame, since_us)))
+}
+
+/// Hands whole frames to the replica, as many as may be under way at once.
 fn take_frames(
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
     socket: &mut Socket,
     now_us: u64,
-) -> io::Result<bool> {
+) -> io::Result<Taken> {
     if !may_read(shared, connection) {
-        return Ok(false);
+        return Ok(Taken::All);
     }
-    let Some(first) = socket.next()? else {
-        return Ok(false);
+    let (first, since_us) = match first_frame(shared, connection, socket, now_us)? {
+        Ok(first) => first,
+        Err(taken) => return Ok(taken),
     };
-    let (mut taken, mut failed) = (1, None);
+    let (mut taken, mut failed, mut stalled) = (1, None, false);
     let rest = std::iter::from_fn(|| {
-        if taken == FRAMES_MAX {
+        stalled = shared.throttle.is_full(shared.replica.outstanding());
+        if taken == FRAMES_MAX || stalled {
             return None;
         }
         let next = socket.next().unwrap_or_else(|error| {
@@ -327,10 +347,23 @@ fn take_frames(
         next
     });
     let frames = std::iter::once(first).chain(rest);
-    let effects = shared.replica.arrive(connection, frames, now_us);
+    let at = Arrival {
+        now_us,
+        waited_us: now_us.saturating_sub(since_us),
+    };
+    let effects = shared.replica.arrive(connection, frames, at);
     let more = effects.more || taken == FRAMES_MAX;
+    if stalled && let Some(next) = socket.next()? {
+        // It has waited as long as the one that went.
+        socket.waiting = Some((next, since_us));
+    }
+    let more = more || socket.waiting.is_some();
     dispatch(shared, connection, effects);
-    failed.map_or(Ok(more), Err)
+    match (failed, more) {
+        (Some(error), _) => Err(error),
+        (None, true) => Ok(Taken::More),
+        (None, false) => Ok(Taken::All),
+    }
 }
 
 fn dispatch(shared: &Shared, connection: &Connection, effects: Effects) {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::proto::SessionId;
-use crate::replica::Ending;
+use crate::replica::{Access, Ending};
 use crate::server::Shared;
 
 /// Runs until the server stops: every half tick.
@@ -31,6 +31,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
             let heard_ms = connection.heard_ms.load(Ordering::Relaxed);
             let silence_ms = now_ms.saturating_sub(heard_ms);
+            // Without a quorum, that is what it was accepted for.
+            let contact_ms = match connection.access() {
+                Access::ReadWrite => contact_ms,
+                Access::ReadOnly => now_ms,
+            };
             let vouched_ms = contact_ms.max(connection.attached_ms.load(Ordering::Relaxed));
             let contact_age_ms = now_ms.saturating_sub(vouched_ms);
             if let Some(ending) = verdict(
@@ -44,6 +49,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         touched.sort_unstable();
         touched.dedup();
+        shared.replica.touch_local(&mut touched, now_ms);
+        shared.replica.expire_local(now_ms);
         reported_ms = now_ms;
         reported = touched.clone();
         shared.consensus.report_touched(touched, now_ms);

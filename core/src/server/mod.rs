@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | listener | the client socket, or what a `Node` has instead | [`Server::stop`] |
 //! | connection, one per client | its socket; ends when the client, the session or the server does | [`Server::stop`] |
-//! | contact | touched sessions, silent connections | [`Server::stop`] |
+//! | contact | touched sessions, silent connections, deadlines of local sessions | [`Server::stop`] |
+//! | modes | whether clients get everything, reads or nothing | [`Server::stop`] |
 //! | leader | session deadlines, the reaper, observers; idle unless this server leads | [`Server::stop`] |
 //! | sync | connections that wait for a read index | [`Server::stop`] |
 //! | certificates | when keys and certificates are read again; ends at once if never | [`Server::stop`] |
@@ -28,16 +29,19 @@ mod connection;
 mod contact;
 mod error;
 pub mod four_letter;
+mod handshake;
 mod keeper;
 mod leader;
 mod limits;
 mod listener;
 pub mod migration;
+mod modes;
 mod open;
 mod records;
 mod secure;
 mod status;
 mod sync;
+mod throttle;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -53,11 +57,15 @@ use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
 use crate::history::History;
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
-use crate::replica::{DigestSettings, Ending, Replica, SaslSettings, Settings};
+use crate::replica::{
+    DigestSettings, Ending, Replica, RequestSettings, SaslSettings, SessionSettings, Settings,
+};
 use crate::server::config::{Config, HostPort, Role, Transport};
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
+use crate::server::modes::Modes;
 use crate::server::records::Records;
 use crate::server::secure::ClientTls;
+use crate::server::throttle::Throttle;
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
 use crate::tree::Rules;
 use crate::tree::acl::Schemes;
@@ -82,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<Log>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) limits: Limits,
+    pub(crate) throttle: Throttle,
+    pub(crate) modes: Modes,
     /// Whether clients are served: the server has caught up with its ensemble once.
     pub(crate) serving: watch::Sender<bool>,
     /// Why it never will be served, if that is so.
@@ -99,11 +109,6 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// What this server is, as `Mode:` names it; `None` while it does not serve.
-    pub(crate) fn is_serving(&self) -> bool {
-        *self.serving.borrow()
     }
 }
 
@@ -201,6 +206,8 @@ impl Server {
         let (syncs, asking) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             limits: Limits::new(&config),
+            throttle: Throttle::new(&config, clock.monotonic_ms()),
+            modes: Modes::new(&config),
             config,
             replica,
             consensus: consensus.await?,
@@ -255,6 +262,7 @@ impl Server {
     /// The tasks that nobody sends anything to.
     fn spawn_clockwork(&self, standing: Standing) {
         self.spawn(contact::run(Arc::clone(&self.shared)));
+        self.spawn(modes::run(Arc::clone(&self.shared)));
         self.spawn(keeper::run(Arc::clone(&self.shared)));
         self.spawn(join(Arc::clone(&self.shared), standing));
     }
@@ -428,8 +436,24 @@ fn settings(config: &Config, log: &Log) -> Settings {
             allow_failed: config.security.allow_sasl_failed_clients,
         },
         required_schemes: config.security.required_schemes.clone(),
+        sessions: SessionSettings {
+            local: config.ensemble.is_some() && config.local_sessions.enabled,
+            upgrade: config.local_sessions.upgrading_enabled,
+            tick_ms: u64::from(config.tick_ms.max(1)),
+        },
+        requests: request_settings(config),
         outbox_bytes_max: OUTBOX_BYTES_MAX,
         space_is_low: log.space_is_low(),
+    }
+}
+
+fn request_settings(config: &Config) -> RequestSettings {
+    let throttled_ms = config.request_throttle.throttled_op_wait_ms;
+    let large = config.large_requests;
+    RequestSettings {
+        throttled_us: throttled_ms.map(|ms| u64::from(ms.get()) * 1000),
+        large_bytes: large.threshold_bytes.map(|bytes| bytes as usize),
+        large_bytes_max: large.bytes_max as usize,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::server::four_letter::report::{
     ServerStatus, Serving, Summary,
 };
 use crate::server::four_letter::{NOT_SERVING, Word};
+use crate::server::modes::Service;
 use crate::storage::{Disk, OpenMode};
 
 /// The whole answer to a word.
@@ -56,6 +57,9 @@ fn mode(shared: &Shared) -> Mode {
     let Some(ensemble) = &shared.config.ensemble else {
         return Mode::Standalone;
     };
+    if shared.service() == Service::ReadOnly {
+        return Mode::ReadOnly;
+    }
     match (shared.consensus.leadership(), ensemble.me().role) {
         (Leadership::Mine { .. }, _) => Mode::Leader,
         (_, Role::Observer) => Mode::Observer,
@@ -64,10 +68,10 @@ fn mode(shared: &Shared) -> Mode {
 }
 
 fn serving(shared: &Shared) -> Serving {
-    if shared.is_serving() {
-        Serving::ReadWrite
-    } else {
-        Serving::Nothing
+    match shared.service() {
+        Service::ReadWrite => Serving::ReadWrite,
+        Service::ReadOnly => Serving::ReadOnly,
+        Service::Nothing => Serving::Nothing,
     }
 }
 
@@ -114,6 +118,9 @@ fn metrics(shared: &Shared) -> Metrics {
         watch_count: replica.watch_count() as u64,
         approximate_data_size: tree.approximate_data_size(),
         global_sessions: tree.sessions().len() as u64,
+        local_sessions: replica.local_session_count() as u64,
+        connection_drop_probability: shared.throttle.drop_probability(),
+        counters: throttling(shared),
         open_file_descriptor_count: open_files(),
         max_file_descriptor_count: file_limit(),
         uptime_ms: shared
@@ -141,6 +148,22 @@ fn metrics(shared: &Shared) -> Metrics {
         )],
         ..Metrics::default()
     }
+}
+
+/// What held clients back, under ZooKeeper's names.
+fn throttling(shared: &Shared) -> Vec<(&'static str, u64)> {
+    let counts = &shared.throttle.counts;
+    let traffic = &shared.replica.traffic;
+    [
+        ("connection_rejected", &counts.connections_rejected),
+        ("request_throttle_wait_count", &counts.request_waits),
+        ("stale_requests", &counts.stale_requests),
+        ("stale_requests_dropped", &counts.stale_requests_dropped),
+        ("throttled_ops", &traffic.throttled_ops),
+        ("large_requests_rejected", &traffic.large_requests_rejected),
+    ]
+    .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+    .into()
 }
 
 fn phase(shared: &Shared) -> Phase {

@@ -22,7 +22,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::proto::{Id, OpCode, Xid};
+use crate::proto::{Code, Id, OpCode, Xid};
+
+/// What becomes of a request when its turn comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// What its operation says.
+    Ordinary,
+    /// It ends a session that only this server knows, here. Nothing may arrive behind it.
+    CloseHere,
+    /// It is answered with this code, and nothing else happens.
+    Refused(Code),
+}
 
 /// A request as it waits: undecoded, with the identities its connection had when it came.
 #[derive(Clone, Debug)]
@@ -35,6 +46,10 @@ pub struct Held {
     pub body: Bytes,
     /// Who asked.
     pub identities: Arc<[Id]>,
+    /// What becomes of it.
+    pub course: Course,
+    /// Its bytes, if it is one of the large requests that are counted; else 0.
+    pub large_bytes: usize,
     /// When it came, microseconds of the caller's clock; handed back with the reply.
     pub arrived_us: u64,
 }
@@ -46,15 +61,26 @@ pub struct Written {
     pub xid: Xid,
     /// The operation.
     pub op: OpCode,
+    /// See [`Held::large_bytes`].
+    pub large_bytes: usize,
     /// When it came, microseconds of the caller's clock.
     pub arrived_us: u64,
 }
 
 impl Held {
+    fn is_write(&self) -> bool {
+        self.course == Course::Ordinary && self.op.is_write()
+    }
+
+    fn is_sync(&self) -> bool {
+        self.course == Course::Ordinary && self.op == OpCode::Sync
+    }
+
     fn as_written(&self) -> Written {
         Written {
             xid: self.xid,
             op: self.op,
+            large_bytes: self.large_bytes,
             arrived_us: self.arrived_us,
         }
     }
@@ -102,13 +128,23 @@ impl Pipeline {
         self.slots.is_empty()
     }
 
+    /// Bytes of the large requests that are not answered yet.
+    pub fn large_bytes(&self) -> usize {
+        let of = |slot: &Slot| match slot {
+            Slot::Write(written) => written.large_bytes,
+            Slot::Sync { held, .. } | Slot::Waiting(held) => held.large_bytes,
+            Slot::Unknown(_) => 0,
+        };
+        self.slots.iter().map(of).sum()
+    }
+
     /// Takes the next request of the socket. `None` says that it waits here.
     pub fn arrive(&mut self, held: Held) -> Option<Step> {
         if self.syncs > 0 {
             self.slots.push_back(Slot::Waiting(held));
             return None;
         }
-        if held.op == OpCode::Sync {
+        if held.is_sync() {
             self.syncs += 1;
             self.slots.push_back(Slot::Sync {
                 held,
@@ -116,7 +152,7 @@ impl Pipeline {
             });
             return Some(Step::Sync);
         }
-        if held.op.is_write() {
+        if held.is_write() {
             self.slots.push_back(Slot::Write(held.as_written()));
             return Some(Step::Propose(held));
         }
@@ -138,7 +174,16 @@ impl Pipeline {
 
     /// Whether the connection ends with what is here: nothing more may arrive.
     pub fn ends(&self) -> bool {
-        matches!(self.slots.back(), Some(Slot::Unknown(_)))
+        match self.slots.back() {
+            Some(Slot::Unknown(_)) => true,
+            Some(Slot::Waiting(held)) => held.course == Course::CloseHere,
+            Some(Slot::Write(_) | Slot::Sync { .. }) | None => false,
+        }
+    }
+
+    /// A request that was to run here is a write after all; nothing is ahead of it. Propose it.
+    pub fn turns_into_write(&mut self, held: &Held) {
+        self.slots.push_front(Slot::Write(held.as_written()));
     }
 
     /// A read that must run before the oldest write is applied, or it would see that write.
@@ -182,7 +227,7 @@ impl Pipeline {
     /// after that what waited behind it.
     pub fn next_step(&mut self) -> Option<Step> {
         match self.slots.front()? {
-            Slot::Waiting(held) if !held.op.is_write() && held.op != OpCode::Sync => {
+            Slot::Waiting(held) if !held.is_write() && held.op != OpCode::Sync => {
                 self.before_write().map(Step::Run)
             }
             Slot::Sync { reached: true, .. } => match self.slots.pop_front() {
@@ -206,14 +251,14 @@ impl Pipeline {
     /// proposed, or asks, in its place.
     fn decide_waiting(&mut self) -> Option<Step> {
         let undecided = self.slots.iter_mut().find(|slot| match slot {
-            Slot::Waiting(held) => held.op.is_write() || held.op == OpCode::Sync,
+            Slot::Waiting(held) => held.is_write() || held.is_sync(),
             Slot::Write(_) | Slot::Sync { .. } | Slot::Unknown(_) => false,
         })?;
         let Slot::Waiting(held) = undecided else {
             return None;
         };
         let held = held.clone();
-        if held.op == OpCode::Sync {
+        if held.is_sync() {
             *undecided = Slot::Sync {
                 held,
                 reached: false,
@@ -243,6 +288,8 @@ mod tests {
             op,
             body: Bytes::new(),
             identities: Arc::new([]),
+            course: Course::Ordinary,
+            large_bytes: 0,
             arrived_us: 0,
         }
     }

@@ -5,6 +5,7 @@
 //! Attach    unknown: SessionExpired, wrong password: AuthFailed    takes none
 //! Request   unknown session: SessionExpired, moved: SessionMoved   takes none then, else one
 //! Refused   as Request, then its code
+//! Upgrade   as Open
 //! Expire    not there, or attached elsewhere since: no effect      takes none then, else one
 //! Reap      not empty, not a container or TTL: no effect           takes none then, else one
 //! ```
@@ -15,7 +16,7 @@ use crate::proto::{
     Acl, Code, ConnectionId, EventKind, Id, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request,
     SessionId, Text, Zxid,
 };
-use crate::session::{Origin, Session};
+use crate::session::{Origin, Scope, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
 use crate::tree::{Draft, Lane, Rules, Traces, Tracing, Tree};
@@ -73,6 +74,7 @@ pub(super) struct Change<'a> {
     pub(super) zxid: Zxid,
     pub(super) stamp_ms: i64,
     pub(super) session: SessionId,
+    pub(super) scope: Scope,
     pub(super) rules: Rules,
     pub(super) identities: &'a [Id],
     pub(super) events: Vec<Event>,
@@ -116,6 +118,12 @@ impl Tree {
                 password,
                 timeout_ms,
                 connection,
+            }
+            | Draft::Upgrade {
+                session,
+                password,
+                timeout_ms,
+                connection,
             } => self.open(term, *session, *password, *timeout_ms, at(connection)),
             Draft::Attach {
                 session,
@@ -126,15 +134,17 @@ impl Tree {
             Draft::Request {
                 session,
                 connection,
+                scope,
                 rules,
                 identities,
                 op,
                 body,
-            } => match self.authorize(*session, at(connection)) {
+            } => match self.authorize(*session, *scope, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
                 Ok(()) => {
                     let mut change = self.begin(term, stamp_ms, wanted);
                     change.session = *session;
+                    change.scope = *scope;
                     change.rules = *rules;
                     change.identities = identities;
                     self.request(change, *op, body)
@@ -143,27 +153,43 @@ impl Tree {
             Draft::Refused {
                 session,
                 connection,
+                scope,
                 code,
-            } => match self.authorize(*session, at(connection)) {
+            } => match self.authorize(*session, *scope, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
                 Ok(()) => self.begin(term, stamp_ms, wanted).end(Err(*code)),
             },
-            Draft::Expire { session, origin } => match self.sessions.get(session) {
-                Some(found) if found.origin == *origin => {
-                    let change = self.begin(term, stamp_ms, wanted);
-                    self.close(change, *session)
-                }
-                _ => self.nothing(Ok(Reply::Empty)),
-            },
-            Draft::Reap { path } => match self.is_reapable(path) {
-                false => self.nothing(Ok(Reply::Empty)),
-                true => {
-                    let mut change = self.begin(term, stamp_ms, wanted);
-                    self.remove(&mut change, path);
-                    change.end(Ok(Reply::Empty))
-                }
-            },
+            Draft::Expire { session, origin } => {
+                self.expire(term, stamp_ms, wanted, *session, *origin)
+            }
+            Draft::Reap { path } => self.reap(term, stamp_ms, wanted, path),
         }
+    }
+
+    fn expire(
+        &mut self,
+        term: u64,
+        stamp_ms: i64,
+        wanted: Tracing,
+        session: SessionId,
+        origin: Option<Origin>,
+    ) -> Applied {
+        match self.sessions.get(&session) {
+            Some(found) if found.origin == origin => {
+                let change = self.begin(term, stamp_ms, wanted);
+                self.close(change, session)
+            }
+            _ => self.nothing(Ok(Reply::Empty)),
+        }
+    }
+
+    fn reap(&mut self, term: u64, stamp_ms: i64, wanted: Tracing, path: &str) -> Applied {
+        if !self.is_reapable(path) {
+            return self.nothing(Ok(Reply::Empty));
+        }
+        let mut change = self.begin(term, stamp_ms, wanted);
+        self.remove(&mut change, path);
+        change.end(Ok(Reply::Empty))
     }
 
     /// Takes the next zxid.
@@ -173,6 +199,7 @@ impl Tree {
             zxid: self.last_zxid,
             stamp_ms,
             session: SessionId(0),
+            scope: Scope::Global,
             rules: Rules::default(),
             identities: &[],
             events: Vec::new(),
@@ -228,8 +255,12 @@ impl Tree {
         }
     }
 
-    /// Whether a write of a session may come from a connection.
-    fn authorize(&self, session: SessionId, from: Origin) -> Result<(), Code> {
+    /// Whether a write of a session may come from a connection. Of a local session only its server
+    /// can tell, and did: it was attached there when the write took its number in the lane.
+    fn authorize(&self, session: SessionId, scope: Scope, from: Origin) -> Result<(), Code> {
+        if scope == Scope::Local {
+            return Ok(());
+        }
         let session = self.sessions.get(&session).ok_or(Code::SessionExpired)?;
         if session.origin == Some(from) {
             Ok(())
@@ -449,6 +480,7 @@ mod tests {
         let refused = stage.draft(&Draft::Refused {
             session: S1,
             connection: CONNECTION,
+            scope: Scope::Global,
             code: Code::Unimplemented,
         });
         assert_eq!(refused.result, Err(Code::SessionMoved));
@@ -505,6 +537,7 @@ mod tests {
         let applied = stage.draft(&Draft::Refused {
             session: S1,
             connection: CONNECTION,
+            scope: Scope::Global,
             code: Code::Unimplemented,
         });
         assert_eq!(applied.zxid, Zxid(3));
@@ -615,5 +648,47 @@ mod tests {
         assert_eq!(one.tree.digest(), two.tree.digest());
         one.play(&delete("/none", -1));
         assert_ne!(one.tree.digest(), two.tree.digest(), "a zxid was taken");
+    }
+
+    #[test]
+    fn a_local_session_writes_and_owns_nothing_until_it_is_upgraded() {
+        let mut stage = Stage::new();
+        let local = SessionId(77);
+        let play = |stage: &mut Stage, scope, (op, body): &crate::tree::stage::Act| {
+            let identities = stage.identities.clone();
+            let (session, connection, rules) = (local, CONNECTION, stage.rules);
+            let (op, body) = (*op, &body[..]);
+            let applied = stage.draft(&Draft::Request {
+                session,
+                connection,
+                scope,
+                rules,
+                identities,
+                op,
+                body,
+            });
+            (applied.zxid, applied.result.map(drop))
+        };
+        let (plain, owned) = (create("/a", 0), create("/e", 1));
+        assert_eq!(play(&mut stage, Scope::Local, &plain), (Zxid(3), Ok(())));
+        let refused = Err(Code::EphemeralOnLocalSession);
+        assert_eq!(play(&mut stage, Scope::Local, &owned), (Zxid(4), refused));
+        let unknown = Err(Code::SessionExpired);
+        assert_eq!(play(&mut stage, Scope::Global, &owned), (Zxid(4), unknown));
+        let upgraded = stage.draft(&Draft::Upgrade {
+            session: local,
+            password: [7; PASSWORD_BYTES],
+            timeout_ms: 4_000,
+            connection: CONNECTION,
+        });
+        assert_eq!(
+            (upgraded.zxid, upgraded.session),
+            (Zxid(5), SessionChange::Opened)
+        );
+        assert_eq!(play(&mut stage, Scope::Global, &owned), (Zxid(6), Ok(())));
+        assert_eq!(
+            stage.tree.sessions().ephemerals(local).collect::<Vec<_>>(),
+            ["/e"]
+        );
     }
 }

@@ -41,6 +41,7 @@ use crate::tree::znode::Znode;
 
 pub use apply::{Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
+pub use quota::Exceeded;
 pub use trace::{Shape, Trace, Traces, Tracing, Value};
 pub use znode::Kind;
 

@@ -20,7 +20,7 @@ use crate::proto::ConnectionId;
 use crate::proto::{
     Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, close_frame,
 };
-use crate::session::Origin;
+use crate::session::{Origin, Scope};
 use crate::tree::acl::Schemes;
 
 /// One life of one server as a source of drafts. A restarted server opens a new lane with a
@@ -100,6 +100,8 @@ pub enum Draft<'a> {
         session: SessionId,
         /// The connection it came on; refused when the session has moved since.
         connection: ConnectionId,
+        /// Who vouches for the session.
+        scope: Scope,
         /// Settings of the server that took it.
         rules: Rules,
         /// Who the connection was when it came.
@@ -116,8 +118,22 @@ pub enum Draft<'a> {
         session: SessionId,
         /// The connection it came on.
         connection: ConnectionId,
+        /// Who vouches for the session.
+        scope: Scope,
         /// The answer.
         code: Code,
+    },
+    /// A session that only its server knew becomes one of the ensemble, because it wants to own a
+    /// znode. It keeps id, password, timeout and connection; nobody waits for an answer.
+    Upgrade {
+        /// The id; taken ones are refused.
+        session: SessionId,
+        /// What the client must show to attach again.
+        password: [u8; PASSWORD_BYTES],
+        /// Negotiated timeout, milliseconds.
+        timeout_ms: i32,
+        /// Where it is attached.
+        connection: ConnectionId,
     },
     /// The leader found the session silent for too long.
     Expire {
@@ -139,6 +155,11 @@ const REQUEST: u8 = 3;
 const REFUSED: u8 = 4;
 const EXPIRE: u8 = 5;
 const REAP: u8 = 6;
+const UPGRADE: u8 = 7;
+const REFUSED_LOCAL: u8 = 8;
+
+/// The bit of the rules' byte that says [`Scope::Local`].
+const LOCAL_BIT: u8 = 1 << 7;
 
 impl<'a> Draft<'a> {
     /// Appends the draft with its length.
@@ -149,15 +170,36 @@ impl<'a> Draft<'a> {
         close_frame(out, start);
     }
 
+    fn kind(&self) -> u8 {
+        match self {
+            Draft::Open { .. } => OPEN,
+            Draft::Attach { .. } => ATTACH,
+            Draft::Request { .. } => REQUEST,
+            Draft::Refused { scope, .. } => match scope {
+                Scope::Global => REFUSED,
+                Scope::Local => REFUSED_LOCAL,
+            },
+            Draft::Upgrade { .. } => UPGRADE,
+            Draft::Expire { .. } => EXPIRE,
+            Draft::Reap { .. } => REAP,
+        }
+    }
+
     fn encode_fields(&self, w: &mut Writer<'_>) {
+        w.u8(self.kind());
         match self {
             Draft::Open {
                 session,
                 password,
                 timeout_ms,
                 connection,
+            }
+            | Draft::Upgrade {
+                session,
+                password,
+                timeout_ms,
+                connection,
             } => {
-                w.u8(OPEN);
                 w.i64(session.0);
                 w.raw(password);
                 w.i32(*timeout_ms);
@@ -169,7 +211,6 @@ impl<'a> Draft<'a> {
                 timeout_ms,
                 connection,
             } => {
-                w.u8(ATTACH);
                 w.i64(session.0);
                 w.buffer(Some(password));
                 w.i32(*timeout_ms);
@@ -178,15 +219,15 @@ impl<'a> Draft<'a> {
             Draft::Request {
                 session,
                 connection,
+                scope,
                 rules,
                 identities,
                 op,
                 body,
             } => {
-                w.u8(REQUEST);
                 w.i64(session.0);
                 w.u64(connection.0);
-                w.u8(rules.bits());
+                w.u8(rules.bits() | scope_bit(*scope));
                 w.length(identities.len());
                 for identity in identities {
                     identity.encode(w);
@@ -198,23 +239,17 @@ impl<'a> Draft<'a> {
                 session,
                 connection,
                 code,
+                scope: _,
             } => {
-                w.u8(REFUSED);
                 w.i64(session.0);
                 w.u64(connection.0);
                 w.i32(code.number());
             }
             Draft::Expire { session, origin } => {
-                w.u8(EXPIRE);
                 w.i64(session.0);
-                w.bool(origin.is_some());
-                if let Some(origin) = origin {
-                    w.u8(origin.server.0);
-                    w.u64(origin.connection.0);
-                }
+                put_origin(*origin, w);
             }
             Draft::Reap { path } => {
-                w.u8(REAP);
                 w.text(path);
             }
         }
@@ -236,17 +271,32 @@ impl<'a> Draft<'a> {
                 timeout_ms: r.i32()?,
                 connection: ConnectionId(r.u64()?),
             },
-            REQUEST => Draft::Request {
+            UPGRADE => Draft::Upgrade {
                 session: SessionId(r.i64()?),
+                password: password(r)?,
+                timeout_ms: r.i32()?,
                 connection: ConnectionId(r.u64()?),
-                rules: Rules::from_bits(r.u8()?),
-                identities: r.vector(8, Id::decode)?,
-                op: OpCode::from_number(r.i32()?).ok_or(Malformed("unknown operation"))?,
-                body: r.rest(),
             },
-            REFUSED => Draft::Refused {
+            REQUEST => {
+                let (session, connection) = (SessionId(r.i64()?), ConnectionId(r.u64()?));
+                let bits = r.u8()?;
+                Draft::Request {
+                    session,
+                    connection,
+                    scope: scope_of(bits),
+                    rules: Rules::from_bits(bits),
+                    identities: r.vector(8, Id::decode)?,
+                    op: OpCode::from_number(r.i32()?).ok_or(Malformed("unknown operation"))?,
+                    body: r.rest(),
+                }
+            }
+            kind @ (REFUSED | REFUSED_LOCAL) => Draft::Refused {
                 session: SessionId(r.i64()?),
                 connection: ConnectionId(r.u64()?),
+                scope: match kind {
+                    REFUSED => Scope::Global,
+                    _ => Scope::Local,
+                },
                 code: refusal(r.i32()?)?,
             },
             EXPIRE => Draft::Expire {
@@ -259,6 +309,28 @@ impl<'a> Draft<'a> {
             },
             _ => return Err(Malformed("unknown kind of draft")),
         })
+    }
+}
+
+fn put_origin(origin: Option<Origin>, w: &mut Writer<'_>) {
+    w.bool(origin.is_some());
+    if let Some(origin) = origin {
+        w.u8(origin.server.0);
+        w.u64(origin.connection.0);
+    }
+}
+
+fn scope_bit(scope: Scope) -> u8 {
+    match scope {
+        Scope::Global => 0,
+        Scope::Local => LOCAL_BIT,
+    }
+}
+
+fn scope_of(bits: u8) -> Scope {
+    match bits & LOCAL_BIT {
+        0 => Scope::Global,
+        _ => Scope::Local,
     }
 }
 
@@ -425,9 +497,8 @@ impl<'a> Iterator for Proposals<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_batch_gives_back_its_proposals_in_order() {
-        let drafts = [
+    fn one_of_each_kind() -> Vec<Draft<'static>> {
+        vec![
             Draft::Open {
                 session: SessionId(7),
                 password: [3; PASSWORD_BYTES],
@@ -437,6 +508,7 @@ mod tests {
             Draft::Request {
                 session: SessionId(7),
                 connection: ConnectionId(9),
+                scope: Scope::Local,
                 rules: Rules {
                     enforce_quota: true,
                     ..Rules::default()
@@ -445,9 +517,16 @@ mod tests {
                 op: OpCode::Delete,
                 body: b"\0\0\0\x02/a\xff\xff\xff\xff",
             },
+            Draft::Upgrade {
+                session: SessionId(7),
+                password: [4; PASSWORD_BYTES],
+                timeout_ms: 4000,
+                connection: ConnectionId(9),
+            },
             Draft::Refused {
                 session: SessionId(7),
                 connection: ConnectionId(9),
+                scope: Scope::Local,
                 code: Code::MarshallingError,
             },
             Draft::Attach {
@@ -464,8 +543,13 @@ mod tests {
                 }),
             },
             Draft::Reap { path: "/c" },
-        ];
-        let runs = drafts.chunks(4).enumerate().map(|(i, chunk)| {
+        ]
+    }
+
+    #[test]
+    fn a_batch_gives_back_its_proposals_in_order() {
+        let drafts = one_of_each_kind();
+        let runs = drafts.chunks(5).enumerate().map(|(i, chunk)| {
             let mut out = BytesMut::new();
             chunk.iter().for_each(|draft| draft.encode(&mut out));
             Run {
@@ -487,7 +571,15 @@ mod tests {
             .collect::<Vec<_>>();
         assert_eq!(
             numbers,
-            [(0, 11), (0, 12), (0, 13), (0, 14), (1, 11), (1, 12)]
+            [
+                (0, 11),
+                (0, 12),
+                (0, 13),
+                (0, 14),
+                (0, 15),
+                (1, 11),
+                (1, 12)
+            ]
         );
         assert!(back.iter().map(|(_, _, draft)| draft).eq(&drafts));
     }

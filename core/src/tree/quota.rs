@@ -22,7 +22,39 @@ const ROOM: &str = "/zookeeper/quota";
 const LIMITS: &str = "zookeeper_limits";
 const STATS: &str = "zookeeper_stats";
 
+/// A quota that is exceeded: for the log of the server that took the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The path that has the quota.
+    pub path: String,
+    /// What there is too much of: `count` (of znodes) or `bytes`.
+    pub what: &'static str,
+    /// How much there may be.
+    pub limit: i64,
+    /// How much there is.
+    pub usage: i64,
+}
+
 impl Tree {
+    /// The quota over `path`, if more is used than it allows. A hard limit counts instead of the
+    /// soft one of its kind.
+    pub fn exceeded_quota(&self, path: &str) -> Option<Exceeded> {
+        let root = self.quota_over(path)?;
+        let (limits, usage) = (self.track(root, LIMITS)?, self.track(root, STATS)?);
+        let kinds = [("count", "countHardLimit"), ("bytes", "byteHardLimit")];
+        kinds.into_iter().find_map(|(what, hard)| {
+            let hard = limits.get(hard);
+            let limit = if hard > -1 { hard } else { limits.get(what) };
+            let usage = usage.get(what);
+            (limit > -1 && usage > limit).then(|| Exceeded {
+                path: root.to_owned(),
+                what,
+                limit,
+                usage,
+            })
+        })
+    }
+
     /// Refuses growth below `path` that a hard limit does not allow, when the rules say so. Inside
     /// a multi, usage is that from before the multi.
     pub(super) fn check_quota(
@@ -346,5 +378,23 @@ mod tests {
         stage.ok(&create("/free", 0));
         stage.ok(&create("/qq", 0));
         assert_eq!(usage(&stage), "count=3,bytes=8", "a name is not a prefix");
+    }
+
+    #[test]
+    fn what_is_exceeded_is_told_hard_limits_before_soft_ones() {
+        let mut stage = stage("count=3,bytes=20");
+        stage.rules.enforce_quota = false;
+        let told = |stage: &Stage, path: &str| {
+            let exceeded = stage.tree.exceeded_quota(path);
+            exceeded.map(|e| (e.path, e.what, e.limit, e.usage))
+        };
+        assert_eq!(told(&stage, "/q/d"), None);
+        stage.ok(&create("/q/e", 0));
+        let of = |what, limit, usage| Some(("/q".to_owned(), what, limit, usage));
+        assert_eq!(told(&stage, "/q/e"), of("count", 3, 4));
+        assert_eq!(told(&stage, "/elsewhere"), None);
+        let wider = b"count=3,bytes=4=;countHardLimit=9;byteHardLimit=7";
+        stage.ok(&set(LIMITS_OF_Q, Some(wider), -1));
+        assert_eq!(told(&stage, "/q/e"), of("bytes", 7, 8));
     }
 }

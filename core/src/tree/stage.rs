@@ -7,7 +7,7 @@ use crate::proto::{
     Acl, Code, EventKind, Id, MultiOutcome, OpCode, PASSWORD_BYTES, Reply, ServerId, SessionId,
     Stat, Writer,
 };
-use crate::session::Origin;
+use crate::session::{Origin, Scope};
 use crate::tree::{Admission, Applied, Draft, Lane, Rules, Tracing, Tree};
 
 /// The session that plays when no other is named.
@@ -191,6 +191,7 @@ impl Stage {
         self.draft(&Draft::Request {
             session,
             connection: CONNECTION,
+            scope: Scope::Global,
             rules: self.rules,
             identities,
             op: *op,

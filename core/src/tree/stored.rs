@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::proto::path::{self, DEPTH_MAX};
 use crate::proto::{Acl, PASSWORD_BYTES, SessionId, Zxid};
-use crate::session::Session;
+use crate::session::{Scope, Session};
 use crate::tree::acl::AclId;
 use crate::tree::apply::Change;
 use crate::tree::image::Walk;
@@ -450,6 +450,7 @@ impl Tree {
             zxid: self.last_zxid,
             stamp_ms: 0,
             session: SessionId(0),
+            scope: Scope::Global,
             rules: Rules::default(),
             identities: &[],
             events: Vec::new(),

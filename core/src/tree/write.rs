@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::proto::path::{self, validate};
 use crate::proto::{Acl, Code, Create, EventKind, OpCode, Stat, Zxid};
+use crate::session::Scope;
 use crate::tree::Tree;
 use crate::tree::acl::{AclId, fixup};
 use crate::tree::apply::Change;
@@ -45,6 +46,11 @@ impl Tree {
         place: Place,
     ) -> Result<(String, Stat), Code> {
         let mode = mode(create, place, change)?;
+        // Only a session that all servers know can own a znode on all of them. A container is none's,
+        // but ZooKeeper looks at the flags before it looks at the operation.
+        if change.scope == Scope::Local && matches!(create.flags, 1 | 3) {
+            return Err(Code::EphemeralOnLocalSession);
+        }
         let (parent_path, _) = split(&create.path)?;
         let acl = fixup(
             create.acl.as_deref(),

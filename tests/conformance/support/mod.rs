@@ -64,10 +64,12 @@ pub(crate) mod code {
     pub(crate) const NOT_EMPTY: i32 = -111;
     pub(crate) const INVALID_ACL: i32 = -114;
     pub(crate) const AUTH_FAILED: i32 = -115;
+    pub(crate) const EPHEMERAL_ON_LOCAL_SESSION: i32 = -120;
     pub(crate) const NO_WATCHER: i32 = -121;
     pub(crate) const RECONFIG_DISABLED: i32 = -123;
     pub(crate) const SESSION_CLOSED_REQUIRE_SASL_AUTH: i32 = -124;
     pub(crate) const QUOTA_EXCEEDED: i32 = -125;
+    pub(crate) const THROTTLED_OP: i32 = -127;
 }
 
 /// Numbers of the create modes.

@@ -7,6 +7,7 @@ use super::record;
 use super::resolve::Draft;
 use super::security;
 use super::setting::{Parsed, Setting, boolean, hours, limit, port, text, u32_from, whole, yes_no};
+use super::throttling::{self, share};
 use super::{DigestAlgorithm, SuperDigest, tls};
 use crate::server::four_letter::WordList;
 
@@ -67,6 +68,7 @@ const OFF: &[&str] = &["false"];
 const MS: &str = "a whole number of milliseconds";
 const BYTES: &str = "a whole number of bytes";
 const TICKS: &str = "a whole number of ticks";
+const COUNT: &str = "a whole number";
 const CONNECTIONS: &str = "a whole number of connections";
 
 const fn file(name: &'static str, treatment: Treatment) -> Key {
@@ -250,6 +252,210 @@ static KEYS: &[Key] = &[
         "readonlymode.enabled",
         Set(|d, v| put(&mut d.config.read_only_mode_enabled, boolean(v))),
     ),
+    // Modes of service.
+    file(
+        "localSessionsEnabled",
+        Set(|d, v| put(&mut d.config.local_sessions.enabled, boolean(v))),
+    ),
+    file(
+        "localSessionsUpgradingEnabled",
+        Set(|d, v| put(&mut d.config.local_sessions.upgrading_enabled, boolean(v))),
+    ),
+    both("leaderServes", Set(leader_serves)),
+    // Holding clients back. Each has two names: ZooKeeper's documentation calls them otherwise in
+    // zoo.cfg than its code reads them.
+    both(
+        "request_throttle_max_requests",
+        Set(throttling::requests_max),
+    ),
+    both("requestThrottleLimit", Set(throttling::requests_max)),
+    both(
+        "request_throttle_stall_time",
+        Set(|d, v| put(&mut d.config.request_throttle.stall_ms, u32_from(v, 1, MS))),
+    ),
+    both(
+        "requestThrottleStallTime",
+        Set(|d, v| put(&mut d.config.request_throttle.stall_ms, u32_from(v, 1, MS))),
+    ),
+    both(
+        "request_throttle_drop_stale",
+        Set(|d, v| put(&mut d.config.request_throttle.drop_stale, boolean(v))),
+    ),
+    both(
+        "requestThrottleDropStale",
+        Set(|d, v| put(&mut d.config.request_throttle.drop_stale, boolean(v))),
+    ),
+    both(
+        "request_stale_connection_check",
+        Set(|d, v| {
+            put(
+                &mut d.config.request_throttle.stale_connection_check,
+                boolean(v),
+            )
+        }),
+    ),
+    both(
+        "requestStaleConnectionCheck",
+        Set(|d, v| {
+            put(
+                &mut d.config.request_throttle.stale_connection_check,
+                boolean(v),
+            )
+        }),
+    ),
+    both(
+        "request_stale_latency_check",
+        Set(|d, v| {
+            put(
+                &mut d.config.request_throttle.stale_latency_check,
+                boolean(v),
+            )
+        }),
+    ),
+    both(
+        "requestStaleLatencyCheck",
+        Set(|d, v| {
+            put(
+                &mut d.config.request_throttle.stale_latency_check,
+                boolean(v),
+            )
+        }),
+    ),
+    both("throttled_op_wait_time", Set(throttling::throttled_op_wait)),
+    both("largeRequestThreshold", Set(throttling::large_threshold)),
+    both("largeRequestMaxBytes", Set(throttling::large_bytes_max)),
+    both(
+        "connection_throttle_tokens",
+        Set(throttling::connection_tokens),
+    ),
+    both("connectionMaxTokens", Set(throttling::connection_tokens)),
+    both(
+        "connection_throttle_fill_time",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.fill_ms,
+                u32_from(v, 1, MS),
+            )
+        }),
+    ),
+    both(
+        "connectionTokenFillTime",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.fill_ms,
+                u32_from(v, 1, MS),
+            )
+        }),
+    ),
+    both(
+        "connection_throttle_fill_count",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.fill_count,
+                u32_from(v, 1, COUNT),
+            )
+        }),
+    ),
+    both(
+        "connectionTokenFillCount",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.fill_count,
+                u32_from(v, 1, COUNT),
+            )
+        }),
+    ),
+    both(
+        "connection_throttle_freeze_time",
+        Set(throttling::freeze_time),
+    ),
+    both("connectionFreezeTime", Set(throttling::freeze_time)),
+    both(
+        "connection_throttle_drop_increase",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.drop_increase_millionths,
+                share(v),
+            )
+        }),
+    ),
+    both(
+        "connectionDropIncrease",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.drop_increase_millionths,
+                share(v),
+            )
+        }),
+    ),
+    both(
+        "connection_throttle_drop_decrease",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.drop_decrease_millionths,
+                share(v),
+            )
+        }),
+    ),
+    both(
+        "connectionDropDecrease",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.drop_decrease_millionths,
+                share(v),
+            )
+        }),
+    ),
+    both(
+        "connection_throttle_decrease_ratio",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.decrease_ratio_millionths,
+                share(v),
+            )
+        }),
+    ),
+    both(
+        "connectionDecreaseRatio",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.decrease_ratio_millionths,
+                share(v),
+            )
+        }),
+    ),
+    both(
+        "connection_throttle_weight_enabled",
+        Set(|d, v| put(&mut d.config.connection_throttle.weight_enabled, boolean(v))),
+    ),
+    both(
+        "connection_throttle_global_session_weight",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.global_session_weight,
+                u32_from(v, 1, COUNT),
+            )
+        }),
+    ),
+    both(
+        "connection_throttle_local_session_weight",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.local_session_weight,
+                u32_from(v, 1, COUNT),
+            )
+        }),
+    ),
+    both(
+        "connection_throttle_renew_session_weight",
+        Set(|d, v| {
+            put(
+                &mut d.config.connection_throttle.renew_session_weight,
+                u32_from(v, 1, COUNT),
+            )
+        }),
+    ),
+    both("request_throttler.shutdownTimeout", ANY),
     // The HTTP endpoint: kept for the day it is there.
     both("admin.enableServer", Set(admin_enabled)),
     both(
@@ -350,8 +556,6 @@ static KEYS: &[Key] = &[
     bare("java.security.auth.login.config", Structural),
     // Not there yet: everything else.
     file("reconfigEnabled", NotYet(OFF)),
-    file("localSessionsEnabled", NotYet(OFF)),
-    file("localSessionsUpgradingEnabled", NotYet(OFF)),
     file("group.*", NotYet(&[])),
     file("weight.*", NotYet(&[])),
     file("oraclePath", NotYet(&[])),
@@ -359,13 +563,7 @@ static KEYS: &[Key] = &[
     file("metricsProvider.*", NotYet(&[])),
     both("audit.enable", record::AUDIT_ENABLE),
     both("audit.*", NotYet(OFF)),
-    both("leaderServes", NotYet(&["yes"])),
     both("db.autocreate", NotYet(&["true"])),
-    both("request_*", NotYet(&["0"])),
-    both("requestThrottle*", NotYet(&["0"])),
-    both("throttled_op_wait_time", NotYet(&["0"])),
-    both("largeRequest*", NotYet(&["-1"])),
-    both("connection_throttle_*", NotYet(&["0"])),
     // Without a meaning: the election, the thread pools, the caches and the Java virtual machine.
     file("electionAlg", NoMeaning(election_algorithm)),
     file("connectToLearnerMasterLimit", ANY),
@@ -554,6 +752,12 @@ fn word_list(draft: &mut Draft, value: &str) -> Parsed<()> {
         ));
     }
     draft.config.four_letter_words = list;
+    Ok(())
+}
+
+/// ZooKeeper takes anything but "no" for yes.
+fn leader_serves(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.leader_serves = yes_no(value)?;
     Ok(())
 }
 

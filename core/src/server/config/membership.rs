@@ -170,6 +170,10 @@ fn my_id(
         Ok(ServerId(255)) if draft.config.ttl.extended_types_enabled && is_ensemble => {
             Err(setting.refuse("expected a server id, 0 to 254 with extendedTypesEnabled=true"))
         }
+        // Version 3.5.3 took every owner from 0x80 on for a TTL znode.
+        Ok(ServerId(128..)) if draft.config.ttl.emulate_353_ttl_nodes && is_ensemble => {
+            Err(setting.refuse("expected a server id, 0 to 127 with emulate353TTLNodes=true"))
+        }
         Ok(id) => Ok(Some(id)),
         Err(what) if is_ensemble => Err(setting.refuse(what)),
         Err(_) => {

@@ -24,6 +24,7 @@ mod setting;
 mod system;
 #[cfg(test)]
 mod tests;
+mod throttling;
 mod tls;
 
 use std::fmt;
@@ -38,6 +39,7 @@ pub use record::{AuditSettings, HistorySettings};
 pub use resolve::{Loaded, Sources, TextFile, resolve};
 pub use security::SecuritySettings;
 pub use system::SystemProperties;
+pub use throttling::{ConnectionThrottle, LargeRequests, RequestThrottle};
 
 pub use crate::replica::DigestAlgorithm;
 pub use crate::sasl::Password;
@@ -139,6 +141,16 @@ pub struct Config {
     pub enforce_quota: bool,
     /// Serve reads without a quorum [`readonlymode.enabled`].
     pub read_only_mode_enabled: bool,
+    /// Sessions that only one server knows.
+    pub local_sessions: LocalSessions,
+    /// The leader of an ensemble serves clients, too [`zookeeper.leaderServes`].
+    pub leader_serves: bool,
+    /// How requests wait while too many are in work.
+    pub request_throttle: RequestThrottle,
+    /// Large requests, whose bytes in work have a limit of their own.
+    pub large_requests: LargeRequests,
+    /// At which rate new connections are taken in.
+    pub connection_throttle: ConnectionThrottle,
     /// The HTTP endpoint of commands.
     pub admin: AdminSettings,
     /// The change history.
@@ -156,6 +168,16 @@ pub struct TtlSettings {
     pub extended_types_enabled: bool,
     /// Read them as version 3.5.3 wrote them [`zookeeper.emulate353TTLNodes`].
     pub emulate_353_ttl_nodes: bool,
+}
+
+/// Sessions that only the server knows which a client is connected to, in an ensemble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LocalSessions {
+    /// New sessions are such [`localSessionsEnabled`].
+    pub enabled: bool,
+    /// One that creates an ephemeral becomes known to all servers
+    /// [`localSessionsUpgradingEnabled`].
+    pub upgrading_enabled: bool,
 }
 
 /// Removal of empty containers and expired TTL znodes, by the leader.
@@ -244,6 +266,11 @@ impl Default for Config {
             security: SecuritySettings::default(),
             enforce_quota: false,
             read_only_mode_enabled: false,
+            local_sessions: LocalSessions::default(),
+            leader_serves: true,
+            request_throttle: RequestThrottle::default(),
+            large_requests: LargeRequests::default(),
+            connection_throttle: ConnectionThrottle::default(),
             admin: AdminSettings::default(),
             history: HistorySettings::default(),
             audit: AuditSettings::default(),

@@ -1,6 +1,7 @@
 //! Whole configurations, from texts alone.
 
 mod files;
+mod modes;
 mod rules;
 mod security;
 mod spelling;

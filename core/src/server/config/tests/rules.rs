@@ -115,6 +115,13 @@ fn myid_names_one_of_the_servers() {
             },
             "/data/myid:1: myid=255: expected a server id, 0 to 254 with extendedTypesEnabled=true",
         ),
+        (
+            Case {
+                my_id: Some("128"),
+                ..with("extendedTypesEnabled=true\nemulate353TTLNodes=true\n")
+            },
+            "/data/myid:1: myid=128: expected a server id, 0 to 127 with emulate353TTLNodes=true",
+        ),
     ] {
         assert_eq!(case.error(), want);
     }
