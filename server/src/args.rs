@@ -202,7 +202,6 @@ mod tests {
         match Arguments::try_parse_from(words).unwrap().into_task() {
             Task::Serve(options) => options,
             other => panic!("{line} is no server: {other:?}"),
-            other => panic!("{line} is {other:?}"),
         }
     }
 
