@@ -11,6 +11,8 @@ pub mod client;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod environment;
 #[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
 pub mod node;
 #[cfg(feature = "server")]
 mod raft;

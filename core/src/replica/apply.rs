@@ -17,6 +17,8 @@ pub struct Progress {
     /// A draft of this server was refused because one before it is missing: all that are not done
     /// must be sent again.
     pub gap: bool,
+    /// How many of its proposals were carried out.
+    pub executed: u64,
     /// A life of this server with a greater boot has been at work: this one must open a lane
     /// behind it, or nothing it proposes is ever executed.
     pub superseded: Option<u64>,
@@ -58,6 +60,7 @@ impl Replica {
                             now_us,
                         };
                         self.execute(&mut tree, own, &at, &draft, &mut woken);
+                        progress.executed += 1;
                         if lane == own {
                             progress.done = Some(number);
                         }
@@ -93,6 +96,7 @@ impl Replica {
             self.run_reads_before_write(tree, connection, at.now_us);
         }
         let applied = tree.apply(at.term, at.stamp_ms, at.lane, at.number, draft);
+        self.count_applied(tree, draft, &applied);
         for event in &applied.events {
             self.deliver(&applied, event, woken);
         }
@@ -125,6 +129,7 @@ impl Replica {
                 ..
             } => {
                 let shown = (*session, &password[..], *timeout_ms);
+                self.metrics.opened_session();
                 answer_handshake(at, connection, outcome, shown);
             }
             Draft::Attach {
@@ -137,6 +142,7 @@ impl Replica {
                 answer_handshake(at, connection, outcome, shown);
             }
             Draft::Request { .. } | Draft::Refused { .. } => {
+                self.count_refusal(draft, &outcome.applied);
                 self.answer_write(at, connection, &outcome.applied);
             }
             Draft::Expire { .. } | Draft::Reap { .. } => {}
@@ -166,6 +172,7 @@ impl Replica {
     /// Pushes an event into the outboxes of those who watch and may read.
     fn deliver(&self, applied: &Applied, event: &Event, woken: &mut Vec<Arc<Connection>>) {
         let hearing = self.watches.lock().fire(event.kind, &event.path);
+        self.count_hearing(event.kind, hearing.len());
         for id in hearing {
             let Some(connection) = self.connection(id) else {
                 continue;

@@ -34,6 +34,10 @@ pub fn digest_id(user_and_password: &[u8]) -> String {
     format!("{}:{hash}", String::from_utf8_lossy(user))
 }
 
+/// A credential proves nothing, or its scheme is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotProven;
+
 impl Replica {
     /// Adds the identities a packet proves, or ends the connection. The reply overtakes those of
     /// earlier requests, as in ZooKeeper.
@@ -42,13 +46,7 @@ impl Replica {
             state.end(Ending::Malformed);
             return;
         };
-        let proven = match &*scheme {
-            "digest" if self.settings.digest.enabled => Some(self.digest(auth)),
-            // Everybody has the identity of an address already.
-            "ip" => Some(Vec::new()),
-            _ => None,
-        };
-        let Some(proven) = proven else {
+        let Ok(proven) = self.prove(&scheme, auth) else {
             state.push_reply(xid, Zxid(0), &Err(Code::AuthFailed));
             state.end(Ending::AuthFailed);
             return;
@@ -66,6 +64,16 @@ impl Replica {
         }
         state.identities = Arc::from(identities);
         state.push_reply(xid, Zxid(0), &Ok(Reply::Empty));
+    }
+
+    /// The identities that a credential of some scheme proves.
+    pub fn prove(&self, scheme: &str, auth: &[u8]) -> Result<Vec<Id>, NotProven> {
+        match scheme {
+            "digest" if self.settings.digest.enabled => Ok(self.digest(auth)),
+            // Everybody has the identity of an address already.
+            "ip" => Ok(Vec::new()),
+            _ => Err(NotProven),
+        }
     }
 
     fn digest(&self, auth: &[u8]) -> Vec<Id> {

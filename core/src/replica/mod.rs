@@ -14,25 +14,30 @@
 mod apply;
 mod authentication;
 mod connection;
+mod counting;
 mod requests;
 #[cfg(test)]
 mod tests;
 mod watching;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use std::time::Duration;
+
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
+use crate::metrics::{Count, Metrics, Recent};
 use crate::proto::ConnectionId;
 use crate::proto::{SessionId, Zxid};
 use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 
 pub use apply::Progress;
-pub use authentication::DigestSettings;
-pub use connection::{Connection, Ending, Handshake, Traffic};
+pub use authentication::{DigestSettings, NotProven};
+pub use connection::{Connection, Ending, Handshake};
+pub use counting::LastSnapshot;
 pub use requests::Effects;
 
 /// Proposals applied under one hold of the lock; readers get their turn in between.
@@ -66,13 +71,24 @@ pub struct Replica {
     lane: Mutex<Lane>,
     /// Requests that are not answered yet, of all connections.
     outstanding: AtomicUsize,
-    /// What the operator's counters show.
-    pub traffic: Traffic,
+    metrics: Arc<Metrics>,
+    /// The last snapshot of this server.
+    pub last_snapshot: Arc<LastSnapshot>,
+    /// Where the last write went; a leaf, and only who applies takes it.
+    recent_write: Mutex<Recent>,
+    /// ZooKeeper's digests of recent states; a leaf.
+    digests: Mutex<VecDeque<(Zxid, u64)>>,
 }
 
 impl Replica {
     /// A replica of `tree` that proposes on `lane`.
+    #[cfg(test)]
     pub fn new(settings: Settings, tree: Tree, lane: Lane) -> Replica {
+        Replica::counting(settings, tree, lane, Arc::default())
+    }
+
+    /// A replica of `tree` that proposes on `lane` and counts in `metrics`.
+    pub fn counting(settings: Settings, tree: Tree, lane: Lane, metrics: Arc<Metrics>) -> Replica {
         Replica {
             settings,
             tree: RwLock::new(tree),
@@ -80,13 +96,21 @@ impl Replica {
             connections: Mutex::new(HashMap::new()),
             lane: Mutex::new(lane),
             outstanding: AtomicUsize::new(0),
-            traffic: Traffic::default(),
+            metrics,
+            last_snapshot: Arc::default(),
+            recent_write: Mutex::default(),
+            digests: Mutex::default(),
         }
     }
 
     /// The tree as it is now. Writers wait as long as the guard lives.
     pub fn tree(&self) -> RwLockReadGuard<'_, Tree> {
         self.tree.read()
+    }
+
+    /// Whether the tree can be read within `limit`. Blocks.
+    pub fn is_readable(&self, limit: Duration) -> bool {
+        self.tree.try_read_for(limit).is_some()
     }
 
     /// A consistent view that does not hold anybody up: one pointer copy.
@@ -108,12 +132,13 @@ impl Replica {
         for connection in self.connections() {
             connection.end(Ending::SnapshotInstalled);
         }
+        self.forget_digests();
         std::mem::replace(&mut *present, tree)
     }
 
     /// Takes in a connection whose handshake has been received.
     pub fn connect(&self, connection: Arc<Connection>) {
-        self.traffic.received.fetch_add(1, Ordering::Relaxed);
+        self.metrics.count(Count::PacketsReceived);
         connection.traffic.received.fetch_add(1, Ordering::Relaxed);
         self.connections.lock().insert(connection.id(), connection);
     }
@@ -124,8 +149,6 @@ impl Replica {
         self.outstanding.fetch_sub(unanswered, Ordering::Relaxed);
         self.watches.lock().forget(connection.id());
         self.connections.lock().remove(&connection.id());
-        let sent = connection.traffic.sent.load(Ordering::Relaxed);
-        self.traffic.sent.fetch_add(sent, Ordering::Relaxed);
     }
 
     /// One of this server's connections, if it is still there.
@@ -163,6 +186,16 @@ impl Replica {
     /// Watches in both tables.
     pub fn watch_count(&self) -> usize {
         self.watches.lock().count()
+    }
+
+    /// A page of the data table of watches, in the order of their paths: at most `max` paths after
+    /// `after`, each with who watches it. In pieces, so that nobody waits for the whole.
+    pub fn watched_after(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<(Box<str>, Vec<ConnectionId>)> {
+        self.watches.lock().data_after(after, max)
     }
 
     /// Requests that are not answered yet, of all connections.

@@ -57,19 +57,21 @@ impl Replica {
         let mut effects = Effects::default();
         let tree = self.tree.read();
         let mut state = connection.lock();
+        let (mut received, mut bytes) = (0, 0);
         for frame in frames {
             if state.is_ending() {
                 // Dropped, lest it fill the input.
                 continue;
             }
-            self.traffic.received.fetch_add(1, Ordering::Relaxed);
-            connection.traffic.received.fetch_add(1, Ordering::Relaxed);
+            received += 1;
+            bytes += 4 + frame.len() as u64;
             self.arrive_one(&tree, connection, &mut state, &frame, now_us, &mut effects);
             if is_full(&state, &effects) {
                 effects.more = true;
                 break;
             }
         }
+        self.count_received(connection, received, bytes);
         effects
     }
 
@@ -213,7 +215,11 @@ impl Replica {
     ) {
         let result = match Request::decode(held.op, &held.body) {
             Err(_) => Err(Code::MarshallingError),
-            Ok(request) => self.read(tree, connection, state, held, &request),
+            Ok(request) => {
+                let result = self.read(tree, connection, state, held, &request);
+                self.count_read(state, &request, &result);
+                result
+            }
         };
         self.reply(tree, connection, state, held, &result, now_us);
     }
@@ -300,7 +306,7 @@ impl Replica {
         now_us: u64,
     ) {
         let us = now_us.saturating_sub(answered.arrived_us);
-        self.traffic.latency.add(us);
+        self.count_latency(answered.op, us);
         connection.traffic.latency.add(us);
         state.last = Some(LastAnswer {
             op: answered.op,

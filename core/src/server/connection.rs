@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::environment::Stream;
+use crate::metrics::Count;
 use crate::proto::{ConnectRequest, Frames, PASSWORD_BYTES, SessionId};
 use crate::replica::{Connection, Effects, Ending, Handshake};
 use crate::server::four_letter::Word;
@@ -49,14 +50,19 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
         frames: Frames::new(shared.limits.frame_bytes_max),
     };
     let opening = open(&shared, &mut socket, peer);
+    let metrics = Arc::clone(shared.replica.metrics());
     let connection = match tokio::time::timeout(shared.limits.handshake, opening).await {
         Ok(Ok(Opening::Connected(connection))) => connection,
         Ok(Ok(Opening::Answered)) => return,
         Ok(Err(refusal)) => {
+            if let Refusal::NotServing = refusal {
+                shared.replica.metrics().count(Count::ClosedWhileNotServing);
+            }
             tracing::info!(%peer, %refusal, "client not served");
             return;
         }
         Err(_) => {
+            shared.replica.metrics().count(Count::SessionlessExpired);
             notice(
                 &shared,
                 peer,
@@ -68,6 +74,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
     let ended = converse(&shared, &connection, &mut socket).await;
     shared.replica.disconnect(&connection);
     let session = connection.session();
+    if matches!(ended, Ok(Ending::AuthFailed | Ending::TooManyIdentities)) {
+        metrics.count(Count::AuthFailed);
+    }
     match ended {
         Ok(ending @ (Ending::OutboxFull | Ending::TooManyIdentities)) => {
             notice(&shared, peer, &ending.to_string());
@@ -76,7 +85,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, _place: Place) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             notice(&shared, peer, &format!("{error} (jute.maxbuffer)"));
         }
-        Err(error) => tracing::debug!(%peer, %session, %error, "connection lost"),
+        Err(error) => {
+            metrics.count(Count::ConnectionsDropped);
+            tracing::debug!(%peer, %session, %error, "connection lost");
+        }
     }
     // The client sees the end whether or not this reaches it.
     let _ = socket.writer.shutdown().await;
@@ -155,7 +167,7 @@ async fn open(
         .copied()
         .and_then(Word::from_bytes)
     {
-        let answer = status::answer(shared, word);
+        let answer = answer(shared, socket, word, peer).await?;
         socket.writer.write_all(answer.as_bytes()).await?;
         socket.writer.shutdown().await?;
         return Ok(Opening::Answered);
@@ -167,6 +179,7 @@ async fn open(
         }
     };
     let request = ConnectRequest::decode(&frame)?;
+    shared.replica.metrics().count(Count::ConnectionRequests);
     if !shared.is_serving() {
         return Err(Refusal::NotServing);
     }
@@ -186,6 +199,30 @@ async fn open(
     shared.replica.connect(Arc::clone(&connection));
     propose_session(shared, &connection, &request)?;
     Ok(Opening::Connected(connection))
+}
+
+/// What a word is answered. Long answers are made aside.
+async fn answer(
+    shared: &Arc<Shared>,
+    socket: &mut Socket,
+    word: Word,
+    peer: SocketAddr,
+) -> io::Result<String> {
+    if word == Word::Stmk && status::refusal(shared, word).is_none() {
+        // Eight bytes of mask follow the word.
+        while socket.input.len() < 12 {
+            socket.fill().await?;
+        }
+        let mask = socket.input.get(4..).and_then(|rest| rest.first_chunk());
+        let mask = i64::from_be_bytes(mask.copied().unwrap_or_default());
+        shared.console.set_trace_mask(mask);
+    }
+    if !word.takes_long() {
+        return Ok(status::answer(shared, word, peer));
+    }
+    let shared = Arc::clone(shared);
+    let making = tokio::task::spawn_blocking(move || status::answer(&shared, word, peer));
+    making.await.map_err(io::Error::other)
 }
 
 fn propose_session(
@@ -211,6 +248,7 @@ fn propose_session(
         });
         return Ok(());
     }
+    shared.replica.metrics().count(Count::Revalidations);
     shared.replica.drop_attached(request.session);
     // A longer one is wrong, and remains so when its end is missing; the log need not keep it.
     let shown = request.password.get(..=PASSWORD_BYTES);
@@ -244,7 +282,7 @@ async fn converse(
         let behind = moved.more;
         dispatch(shared, connection, moved);
         let more = behind || take_frames(shared, connection, socket, now_us)?;
-        let (owed, ending) = connection.take_outbox();
+        let (owed, ending) = shared.replica.take_outbox(connection);
         if !owed.is_empty() {
             send(connection, &mut socket.writer, &owed).await?;
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::environment::Listener;
+use crate::metrics::Count;
 use crate::server::{Shared, connection};
 
 /// Pause after an accept that failed, so that a full table of descriptors is not a busy loop.
@@ -22,6 +23,7 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: Box<dyn Listener>) {
                         connections.spawn(connection::serve(Arc::clone(&shared), stream, place));
                     }
                     Err(refusal) => {
+                        shared.replica.metrics().count(Count::ConnectionsRejected);
                         let now_ms = shared.clock.monotonic_ms();
                         if let Some(unsaid) = shared.limits.notice.due(now_ms) {
                             tracing::warn!(peer = %stream.peer, unsaid, "client refused: {refusal}");

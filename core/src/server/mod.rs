@@ -21,13 +21,16 @@
 
 pub mod config;
 mod connection;
+mod console;
 mod contact;
 mod error;
 pub mod four_letter;
+mod gauges;
 mod keeper;
 mod leader;
 mod limits;
 mod listener;
+pub mod observer;
 mod open;
 mod status;
 mod sync;
@@ -43,15 +46,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
+use crate::metrics::Basic;
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{DigestSettings, Ending, Replica, Settings};
 use crate::server::config::{Config, HostPort, Role};
+use crate::server::console::Console;
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
 use crate::tree::Rules;
 
 pub use error::{ExpireError, StartError};
+pub use observer::Observer;
 
 /// Bytes one connection may leave unread before it is closed.
 const OUTBOX_BYTES_MAX: usize = 64 << 20;
@@ -79,6 +85,7 @@ pub(crate) struct Shared {
     next_connection: AtomicU64,
     pub(crate) started_ms: u64,
     pub(crate) client_port: u16,
+    pub(crate) console: Console,
 }
 
 impl Shared {
@@ -169,7 +176,12 @@ impl Server {
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
         // Moved, not cloned: a second owner would make every change copy its way.
         let tree = std::mem::take(&mut opened.recovered.tree);
-        let replica = Arc::new(Replica::new(settings(&config, &opened.log), tree, lane));
+        let settings = settings(&config, &opened.log);
+        let metrics = Arc::clone(&opened.metrics);
+        let replica = Arc::new(Replica::counting(settings, tree, lane, metrics));
+        if opened.recovered.is_loaded() {
+            replica.last_snapshot.note(replica.last_zxid(), None);
+        }
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
             me,
@@ -199,6 +211,7 @@ impl Server {
             syncs,
             // 2^20 connections a millisecond are never opened, so no number is used twice.
             next_connection: AtomicU64::new(lane.boot << 20),
+            console: Console::default(),
         });
         let server = Server {
             shared: Arc::clone(&shared),
@@ -254,6 +267,11 @@ impl Server {
         }
         let not_joined = self.shared.not_joined.lock().clone();
         not_joined.map_or(StartError::Stopped, StartError::NotJoined)
+    }
+
+    /// Tells whoever operates the server about it, as long as it runs.
+    pub fn observer(&self) -> Observer {
+        Observer::new(Arc::clone(&self.shared))
     }
 
     /// Where clients connect, with the port that was really opened.
@@ -455,6 +473,7 @@ async fn join(shared: Arc<Shared>, standing: Standing) {
         shared.consensus.halt().await;
         return;
     }
+    let begun_us = shared.clock.monotonic_us();
     let mut leadership = shared.consensus.watch_leadership();
     loop {
         // An error means that it has stopped as well.
@@ -468,5 +487,20 @@ async fn join(shared: Arc<Shared>, standing: Standing) {
         tokio::time::sleep(sync::RETRY).await;
     }
     shared.serving.send_replace(true);
+    measure_sync(&shared, begun_us);
     tracing::info!("serving");
+}
+
+/// Measures how long it took to catch up with the leader.
+fn measure_sync(shared: &Shared, begun_us: u64) {
+    let Some(ensemble) = &shared.config.ensemble else {
+        return;
+    };
+    let what = match (shared.consensus.leadership(), ensemble.me().role) {
+        (Leadership::Mine { .. }, _) => return,
+        (_, Role::Participant) => Basic::FollowerSyncTime,
+        (_, Role::Observer) => Basic::ObserverSyncTime,
+    };
+    let us = shared.clock.monotonic_us().saturating_sub(begun_us);
+    shared.replica.metrics().basic(what).observe(us);
 }

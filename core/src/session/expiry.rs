@@ -54,6 +54,16 @@ impl Expiry {
         }
     }
 
+    /// The sessions by the time they end at unless something is heard of them, milliseconds of the
+    /// clock.
+    pub fn buckets(&self) -> BTreeMap<u64, Vec<SessionId>> {
+        let mut buckets = BTreeMap::<_, Vec<_>>::new();
+        for (id, deadline) in &self.deadlines {
+            buckets.entry(deadline.at_ms).or_default().push(*id);
+        }
+        buckets
+    }
+
     /// Takes the sessions that exist now, in order of id; tells which are overdue, and where they
     /// are attached. An overdue session is told at every tick until it is gone.
     pub fn tick<'s>(

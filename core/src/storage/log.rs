@@ -32,6 +32,7 @@ use super::disk::Disk;
 use super::queue::{Shared, Work};
 use super::recovery;
 use super::writer::Writer;
+use crate::metrics::Summary;
 
 /// The longest payload of an entry.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
@@ -119,6 +120,8 @@ pub struct LogOptions {
     /// A random number, different at every opening of the same directory. It makes left-over bytes
     /// in re-used files recognizable, and keeps a client from forging records inside a payload.
     pub salt: u64,
+    /// Measures how long flushes take, in microseconds.
+    pub fsync_time: Arc<Summary>,
 }
 
 impl LogOptions {
@@ -128,6 +131,7 @@ impl LogOptions {
             segment_bytes: 64 << 20,
             cache_bytes: 8 << 20,
             salt,
+            fsync_time: Arc::default(),
         }
     }
 }

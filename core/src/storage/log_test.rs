@@ -26,6 +26,7 @@ pub(super) fn options(salt: u64) -> LogOptions {
         segment_bytes: 4096,
         cache_bytes: 256,
         salt,
+        fsync_time: Arc::default(),
     }
 }
 

@@ -313,6 +313,7 @@ impl Writer {
         self.tail.active.file.sync_data()?;
         self.chain.synced = self.chain.sequence;
         let took = micros(started.elapsed());
+        self.options.fsync_time.observe(took);
         let stats = &mut self.shared.lock().stats;
         stats.fsync_count += 1;
         stats.fsync_micros_last = took;

@@ -13,6 +13,7 @@
 pub mod acl;
 mod apply;
 mod children;
+mod digest;
 pub mod image;
 mod multi;
 mod proposal;
@@ -36,6 +37,7 @@ use crate::tree::znode::{Kind, Znode};
 
 pub use apply::{Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
+pub use quota::Quota;
 
 /// Whether a lane's number is the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Tree {
     reapables: OrdSet<Arc<str>>,
     znodes: usize,
     bytes: u64,
+    /// ZooKeeper's digest of the znodes.
+    sum: u64,
     last_zxid: Zxid,
 }
 
@@ -89,7 +93,13 @@ impl Tree {
         for path in ["/zookeeper", "/zookeeper/quota", "/zookeeper/config"] {
             tree.count_in(path, 0);
         }
+        tree.measure_digest();
         tree
+    }
+
+    /// Computes ZooKeeper's digest from scratch: of a tree that was not made by changes.
+    fn measure_digest(&mut self) {
+        self.sum = digest::of_all(&self.root);
     }
 
     fn with_root(root: Znode) -> Tree {
@@ -102,6 +112,7 @@ impl Tree {
             reapables: OrdSet::new(),
             znodes: 1,
             bytes: 1,
+            sum: 0,
             last_zxid: Zxid(0),
         }
     }
@@ -166,6 +177,11 @@ impl Tree {
     /// one chance in 2^64). Walks the whole tree.
     pub fn digest(&self) -> u64 {
         image::digest(self.clone())
+    }
+
+    /// ZooKeeper's digest of the znodes, which `hash` shows. Costs nothing: every change keeps it.
+    pub fn zookeeper_digest(&self) -> u64 {
+        self.sum
     }
 
     /// Counts a znode that came.

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use super::endpoints;
 use super::resolve::Draft;
 use super::setting::{Parsed, boolean, hours, limit, port, text, u32_from, whole, yes_no};
 use super::{DigestAlgorithm, SuperDigest};
@@ -248,24 +249,24 @@ static KEYS: &[Key] = &[
         "readonlymode.enabled",
         Set(|d, v| put(&mut d.config.read_only_mode_enabled, boolean(v))),
     ),
-    // The HTTP endpoint: kept for the day it is there.
-    both("admin.enableServer", Set(admin_enabled)),
-    both(
-        "admin.serverAddress",
-        Set(|d, v| put(&mut d.config.admin.address.host, text(v, "a host name"))),
+    // The HTTP endpoints.
+    both("admin.enableServer", Set(endpoints::admin_enabled)),
+    both("admin.serverAddress", Set(endpoints::admin_host)),
+    both("admin.serverPort", Set(endpoints::admin_port)),
+    both("admin.commandURL", Set(endpoints::command_url)),
+    both("admin.idleTimeout", Set(endpoints::idle_timeout)),
+    both("admin.rateLimiterIntervalInMS", Set(endpoints::rate_limit)),
+    both("admin.snapshot.enabled", Set(endpoints::snapshot_enabled)),
+    both("admin.restore.enabled", Set(endpoints::restore_enabled)),
+    both("admin.httpVersion", ANY),
+    file(
+        "metricsProvider.className",
+        Set(endpoints::metrics_provider),
     ),
-    both(
-        "admin.serverPort",
-        Set(|d, v| put(&mut d.config.admin.address.port, port(v))),
-    ),
-    both(
-        "admin.commandURL",
-        Set(|d, v| put(&mut d.config.admin.command_url, text(v, "a path"))),
-    ),
-    both(
-        "admin.idleTimeout",
-        Set(|d, v| put(&mut d.config.admin.idle_timeout_ms, u32_from(v, 0, MS))),
-    ),
+    file("metricsProvider.httpHost", Set(endpoints::metrics_host)),
+    file("metricsProvider.httpPort", Set(endpoints::metrics_port)),
+    file("metricsProvider.httpsPort", NotYet(&[])),
+    file("metricsProvider.ssl.*", NotYet(&[])),
     both("admin.*", NotYet(OFF)),
     // Not there yet: TLS.
     file("secureClientPort", NotYet(&[])),
@@ -306,7 +307,7 @@ static KEYS: &[Key] = &[
     file("weight.*", NotYet(&[])),
     file("oraclePath", NotYet(&[])),
     file("multiAddress.enabled", NotYet(OFF)),
-    file("metricsProvider.*", NotYet(&[])),
+    file("metricsProvider.*", ANY),
     both("audit.*", NotYet(OFF)),
     both("leaderServes", NotYet(&["yes"])),
     both("db.autocreate", NotYet(&["true"])),
@@ -498,14 +499,6 @@ fn word_list(draft: &mut Draft, value: &str) -> Parsed<()> {
         ));
     }
     draft.config.four_letter_words = list;
-    Ok(())
-}
-
-fn admin_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
-    draft.config.admin.enabled = boolean(value)?;
-    if draft.config.admin.enabled {
-        draft.not_yet();
-    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 //! a setting that changes nothing is named in a warning, never dropped in silence; secrets are
 //! printed by neither errors nor `Debug`.
 
+mod endpoints;
 mod ensemble;
 mod error;
 mod keys;
@@ -26,6 +27,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+pub use endpoints::{AdminSettings, MetricsSettings};
 pub use ensemble::{Ensemble, HostPort, Member, Role, ServerId};
 pub use error::ConfigError;
 pub use load::load;
@@ -113,6 +115,10 @@ pub struct Config {
     pub read_only_mode_enabled: bool,
     /// The HTTP endpoint of commands.
     pub admin: AdminSettings,
+    /// The HTTP endpoint of metrics.
+    pub metrics: MetricsSettings,
+    /// The text of zoo.cfg, for operators to see; secrets are left out.
+    pub initial_configuration: String,
     /// The other servers; `None`: this one is alone.
     pub ensemble: Option<Ensemble>,
 }
@@ -167,19 +173,6 @@ impl fmt::Debug for SuperDigest {
     }
 }
 
-/// The HTTP endpoint of commands: accepted and kept, not served yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminSettings {
-    /// Serve it [`zookeeper.admin.enableServer`].
-    pub enabled: bool,
-    /// Where it listens [`zookeeper.admin.serverAddress`, `zookeeper.admin.serverPort`].
-    pub address: HostPort,
-    /// The path that commands are below [`zookeeper.admin.commandURL`].
-    pub command_url: String,
-    /// Time after which an idle connection is closed [`zookeeper.admin.idleTimeout`].
-    pub idle_timeout_ms: u32,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -215,6 +208,8 @@ impl Default for Config {
             enforce_quota: false,
             read_only_mode_enabled: false,
             admin: AdminSettings::default(),
+            metrics: MetricsSettings::default(),
+            initial_configuration: String::new(),
             ensemble: None,
         }
     }
@@ -236,17 +231,6 @@ impl Default for DigestSettings {
             enabled: true,
             super_digest: None,
             algorithm: DigestAlgorithm::Sha1,
-        }
-    }
-}
-
-impl Default for AdminSettings {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            address: HostPort::new("0.0.0.0", 8080),
-            command_url: "/commands".to_owned(),
-            idle_timeout_ms: 30_000,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::error::ConfigError;
 use super::keys::{Key, Place, Treatment, find, find_similar};
 use super::membership::{self, Servers};
 use super::properties;
-use super::setting::{Origin, Setting, boolean};
+use super::setting::{Origin, Setting, boolean, without_secrets};
 use super::system::SystemProperties;
 use super::{Config, HostPort, Overrides};
 
@@ -60,6 +60,9 @@ pub fn resolve(sources: &Sources) -> Result<Loaded, ConfigError> {
         draft.apply_file_setting(setting)?;
     }
     draft.apply_overrides(&sources.overrides);
+    if let Some(cfg) = &sources.cfg {
+        draft.config.initial_configuration = without_secrets(&cfg.text);
+    }
     draft.finish_directories()?;
     draft.finish_times()?;
     let servers = membership::servers(&settings, sources, &mut draft)?;
@@ -92,6 +95,7 @@ pub(super) struct Draft {
     pub(super) session_timeout_ms_max: Option<u32>,
     pub(super) extrasize_bytes: Option<u32>,
     pub(super) peer_type: Option<Role>,
+    pub(super) admin_enabled: Option<bool>,
     pub(super) standalone_enabled: bool,
     pub(super) quorum_listen_on_all_ips: bool,
     /// The name of zoo.cfg, or what stands in its place in an error.
@@ -121,6 +125,7 @@ impl Draft {
             session_timeout_ms_max: None,
             extrasize_bytes: None,
             peer_type: None,
+            admin_enabled: None,
             standalone_enabled: true,
             quorum_listen_on_all_ips: false,
             cfg_name: cfg.map_or("command line".to_owned(), |cfg| cfg.name.clone()),

@@ -1,10 +1,11 @@
 //! The answers that people read: srvr, stat, cons, conf, envi, isro, ruok.
 
 use std::fmt::{self, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::ZOOKEEPER_VERSION;
+use super::java::JavaAddress;
 use crate::server::config::{Config, Role};
 
 /// The answer to `ruok`.
@@ -91,15 +92,26 @@ impl fmt::Display for Average {
     }
 }
 
-/// Sizes of proposals in bytes, on a leader; each `None` before the first.
+/// Sizes in bytes; each `None` before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ProposalSizes {
+pub struct Sizes {
     /// The last one.
     pub last: Option<u64>,
     /// The smallest.
     pub min: Option<u64>,
     /// The largest.
     pub max: Option<u64>,
+}
+
+impl Sizes {
+    pub(crate) fn of(sizes: &crate::metrics::Sizes) -> Sizes {
+        let known = sizes.last_min_max();
+        Sizes {
+            last: known.map(|(last, ..)| last),
+            min: known.map(|(_, min, _)| min),
+            max: known.map(|(.., max)| max),
+        }
+    }
 }
 
 /// A number, or ZooKeeper's -1 for none.
@@ -133,8 +145,8 @@ pub struct ServerStatus {
     pub last_zxid: u64,
     /// Znodes, the root counted twice as ZooKeeper does.
     pub znode_count: u64,
-    /// On a leader.
-    pub proposal_sizes: Option<ProposalSizes>,
+    /// Of what it proposed, on a leader.
+    pub proposal_sizes: Option<Sizes>,
 }
 
 /// The answer to `srvr`.
@@ -178,7 +190,7 @@ fn counters(status: &ServerStatus) -> String {
         status.mode,
         status.znode_count,
     );
-    if let Some(ProposalSizes { last, min, max }) = status.proposal_sizes {
+    if let Some(Sizes { last, min, max }) = status.proposal_sizes {
         let (last, min, max) = (OrMinusOne(last), OrMinusOne(min), OrMinusOne(max));
         out.push_str(&format!(
             "Proposal sizes last/min/max: {last}/{min}/{max}\n"
@@ -201,7 +213,8 @@ pub enum Interest {
 }
 
 impl Interest {
-    fn bits(self) -> u8 {
+    /// The bits.
+    pub fn bits(self) -> u8 {
         match self {
             Self::Nothing => 0,
             Self::Read => 1,
@@ -264,23 +277,6 @@ impl ConnectionStatus {
         let bits = self.interest.bits();
         let peer = JavaAddress(*peer);
         format!(" {peer}[{bits:x}](queued={queued},recved={received},sent={sent}")
-    }
-}
-
-/// An address as Java prints one without a resolved name: `/127.0.0.1:34567`, and IPv6 in eight
-/// groups without shortening, `/[0:0:0:0:0:0:0:1]:34567`.
-struct JavaAddress(SocketAddr);
-
-impl fmt::Display for JavaAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.0.port();
-        match self.0.ip().to_canonical() {
-            IpAddr::V4(address) => write!(f, "/{address}:{port}"),
-            IpAddr::V6(address) => {
-                let groups = address.segments().map(|group| format!("{group:x}"));
-                write!(f, "/[{}]:{port}", groups.join(":"))
-            }
-        }
     }
 }
 
