@@ -10,6 +10,7 @@
 
 mod names;
 mod namespaces;
+pub mod prometheus;
 mod sample;
 mod summary;
 #[cfg(test)]

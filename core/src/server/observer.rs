@@ -133,6 +133,11 @@ impl Observer {
         self.shared.replica.metrics().response_sizes.last_min_max()
     }
 
+    /// Flushes of the log that took longer than `fsync.warningthresholdms`.
+    pub fn slow_flushes(&self) -> u64 {
+        self.shared.log.stats().fsync_slow
+    }
+
     /// What is counted under a name that `monitor` does not show alone.
     pub fn counted(&self, what: Count) -> u64 {
         self.shared.replica.metrics().counted(what)

@@ -133,6 +133,7 @@ fn recover(
     let mut salt = [0; 8];
     getrandom::fill(&mut salt).map_err(|error| StartError::Io(io::Error::other(error)))?;
     let mut options = LogOptions::new(u64::from_ne_bytes(salt));
+    options.fsync_slow_us = u64::from(config.fsync_warning_threshold_ms) * 1000;
     options.fsync_time = Arc::clone(metrics.basic(Basic::FsyncTime));
     if config.pre_alloc_size_kb > 0 {
         options.segment_bytes = (config.pre_alloc_size_kb << 10).clamp(1 << 20, 1 << 30);

@@ -122,6 +122,8 @@ pub struct LogOptions {
     pub salt: u64,
     /// Measures how long flushes take, in microseconds.
     pub fsync_time: Arc<Summary>,
+    /// A flush that takes longer counts as slow, microseconds.
+    pub fsync_slow_us: u64,
 }
 
 impl LogOptions {
@@ -132,6 +134,7 @@ impl LogOptions {
             cache_bytes: 8 << 20,
             salt,
             fsync_time: Arc::default(),
+            fsync_slow_us: 1_000_000,
         }
     }
 }
@@ -200,6 +203,8 @@ pub struct LogStats {
     pub fsync_micros_max: u64,
     /// Duration of all syncs together.
     pub fsync_micros_total: u64,
+    /// Syncs that took longer than [`LogOptions::fsync_slow_us`].
+    pub fsync_slow: u64,
     /// Operations not yet durable, those being written included.
     pub queued: u64,
     /// Their bytes.

@@ -27,6 +27,7 @@ pub(super) fn options(salt: u64) -> LogOptions {
         cache_bytes: 256,
         salt,
         fsync_time: Arc::default(),
+        fsync_slow_us: u64::MAX,
     }
 }
 
