@@ -32,6 +32,8 @@ pub mod testing;
 pub mod tree;
 #[cfg(feature = "server")]
 mod watch;
+#[cfg(feature = "server")]
+pub mod zookeeper_files;
 
 #[cfg(feature = "client")]
 pub use client::{

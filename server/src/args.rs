@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use zoowarden::server::config::{ConfigError, Overrides};
 
+use super::migrate::{ExportOptions, ImportOptions};
 use super::shell::{ShellOptions, long_about};
 
 const EXAMPLES: &str = "\
@@ -20,6 +21,8 @@ Examples:
                                                settings that ZooKeeper takes as system properties
   zoowarden server 2181 /srv/zk 2000           ZooKeeper's form without a file
   zoowarden shell ls /                         look into an ensemble; zoowarden shell --help
+  zoowarden import --from /var/lib/zookeeper --data-dir /srv/zk
+                                               bring ZooKeeper's data; zoowarden import --help
 
 Environment:
   SERVER_JVMFLAGS, JVMFLAGS   -Dkey=value words count as if given here; the rest is for Java
@@ -52,6 +55,12 @@ enum Command {
     /// Look into an ensemble and change it, as zkCli.sh does
     #[command(long_about = long_about())]
     Shell(ShellOptions),
+    /// Bring a stopped ZooKeeper's data into a new data directory
+    #[command(after_help = super::migrate::IMPORT_EXAMPLES)]
+    Import(ImportOptions),
+    /// Write a stopped server's data as a directory that Apache ZooKeeper starts from
+    #[command(after_help = super::migrate::EXPORT_EXAMPLES)]
+    Export(ExportOptions),
 }
 
 /// What the process is to be.
@@ -61,6 +70,10 @@ pub(crate) enum Task {
     Serve(ServerOptions),
     /// A shell.
     Shell(ShellOptions),
+    /// Data of ZooKeeper comes in.
+    Import(ImportOptions),
+    /// Data goes out for ZooKeeper.
+    Export(ExportOptions),
 }
 
 /// What a server can be told on the command line.
@@ -98,6 +111,8 @@ impl Arguments {
         let (after, words) = match self.command {
             None => return Task::Serve(before),
             Some(Command::Shell(options)) => return Task::Shell(options),
+            Some(Command::Import(options)) => return Task::Import(options),
+            Some(Command::Export(options)) => return Task::Export(options),
             Some(Command::Server { options, words }) => (options, words),
         };
         let mut definitions = before.definitions;
@@ -147,7 +162,7 @@ mod tests {
         let words = std::iter::once("zoowarden").chain(line.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().into_task() {
             Task::Serve(options) => options,
-            Task::Shell(_) => panic!("{line} is a shell"),
+            other => panic!("{line} is {other:?}"),
         }
     }
 

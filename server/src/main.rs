@@ -1,7 +1,8 @@
 //! The zoowarden server: arguments, environment, signals and exit codes around the library.
 //!
 //! What lives here: everything that belongs to the process and to nobody else. `args` is the
-//! command line, `start` the border to the library, `shell` the client of `zoowarden shell`. What does not: any meaning of a setting;
+//! command line, `start` the border to the library,
+//! `shell` the client of `zoowarden shell`, `migrate` the two commands that move data. What does not: any meaning of a setting;
 //! that is `zoowarden::server::config`.
 //!
 //! Exit codes: 0 stopped as asked, 1 could not start or had to stop, 2 wrong arguments or
@@ -10,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod migrate;
 mod shell;
 mod start;
 
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
     match Arguments::parse_from(shell::respelled(std::env::args_os())).into_task() {
         Task::Serve(options) => serve_as(&options),
         Task::Shell(options) => shell::run(&options),
+        Task::Import(options) => migrate::import(&options),
+        Task::Export(options) => migrate::export(&options),
     }
 }
 

@@ -16,6 +16,7 @@ const LEVELS: [(&str, u8); 16] = [
     ("tree", 2),
     ("replica", 3),
     ("storage", 3),
+    ("zookeeper_files", 3),
     ("raft", 4),
     ("server", 5),
     ("client", 5),

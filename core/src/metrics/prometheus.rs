@@ -38,7 +38,9 @@ fn kind(value: &Value) -> &'static str {
 
 fn put(out: &mut String, sample: &Sample) {
     let Sample { name, key, value } = sample;
-    let key = key.as_deref().map(|key| format!("{LABEL}=\"{}\"", escaped(key)));
+    let key = key
+        .as_deref()
+        .map(|key| format!("{LABEL}=\"{}\"", escaped(key)));
     let labels = match &key {
         Some(key) => format!("{{{key}}}"),
         None => String::new(),

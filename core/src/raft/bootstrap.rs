@@ -9,6 +9,10 @@
 //!      a majority is and nobody has seen a leader ────────▶ found, member
 //!      somebody has seen a leader ────────────────────────▶ catch up without a vote, then member
 //!  log empty, observer ───────────────────────────────────▶ wait for the leader
+//!  imported, alone ───────────────────────────────────────▶ member
+//!  imported, voter: ask the others
+//!      a majority holds the same import ──────────────────▶ member
+//!      somebody belongs to another ensemble ──────────────▶ stop, and say so
 //! ```
 
 use std::collections::BTreeSet;
@@ -19,8 +23,9 @@ use std::time::Duration;
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::Instant;
 
-use crate::proto::ServerId;
+use crate::proto::{Reader, ServerId};
 use crate::raft::peer::{self, Hello, Purpose};
+use crate::raft::seed::lineage;
 use crate::raft::types::first_membership;
 use crate::raft::{Consensus, Leadership, Openness};
 use crate::storage::Standing;
@@ -31,6 +36,15 @@ const FOUNDING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Pause between two rounds of asking the others.
 const ROUND: Duration = Duration::from_millis(100);
+
+/// Rounds between two reminders that a server with imported data still waits for others.
+const IMPORT_REMINDER_ROUNDS: u32 = 100;
+
+/// What a server says of its ensemble.
+struct Probed {
+    /// What it began with; `None` when it has had no leader and holds no import.
+    lineage: Option<u64>,
+}
 
 impl Consensus {
     /// Sees to it that this server belongs to the ensemble, and tells `stand` whenever its
@@ -47,6 +61,11 @@ impl Consensus {
         }
         match (standing, has_log) {
             (Standing::Returning, _) => self.catch_up_without_a_vote().await,
+            (Standing::Imported, _) => {
+                self.meet_same_import().await?;
+                self.begin_to_vote();
+                self.elect_if_alone().await?;
+            }
             (_, true) => {
                 self.begin_to_vote();
                 self.elect_if_alone().await?;
@@ -116,8 +135,10 @@ impl Consensus {
             let others = self.members.voters.keys();
             for server in others.filter(|server| **server != self.me) {
                 match self.probe(*server).await {
-                    Ok(true) => return self.leadership() != Leadership::Stopped,
-                    Ok(false) => new += 1,
+                    Ok(probed) if probed.lineage.is_some() => {
+                        return self.leadership() != Leadership::Stopped;
+                    }
+                    Ok(_) => new += 1,
                     Err(_) => {}
                 }
             }
@@ -132,15 +153,63 @@ impl Consensus {
         }
     }
 
+    /// Comes back when a majority of the voters is known to hold the import that this server holds.
+    /// Then no leader can be elected without it: those without a log do not vote beside an
+    /// ensemble that has one.
+    async fn meet_same_import(&self) -> io::Result<()> {
+        let own = lineage(self.last_index());
+        let mut round = 0_u32;
+        loop {
+            let mut same = 1;
+            let others = self.members.voters.keys();
+            for server in others.filter(|server| **server != self.me) {
+                match self.probe(*server).await.map(|probed| probed.lineage) {
+                    Ok(Some(theirs)) if theirs != own => {
+                        return Err(io::Error::other(format!(
+                            "this server holds imported data, and server {server} belongs to an \
+                             ensemble that did not begin with it. To join that one, start with an \
+                             empty data directory. To begin with the import, stop all servers and \
+                             import the same directory for each, with the same server.N lines"
+                        )));
+                    }
+                    Ok(Some(_)) => same += 1,
+                    Ok(None) | Err(_) => {}
+                }
+            }
+            if same > self.members.voters.len() / 2 || self.leadership() == Leadership::Stopped {
+                return Ok(());
+            }
+            if round % IMPORT_REMINDER_ROUNDS == IMPORT_REMINDER_ROUNDS - 1 {
+                tracing::warn!(
+                    same,
+                    voters = self.members.voters.len(),
+                    "this server waits: the ensemble begins once a majority of the voters runs \
+                     with the same import"
+                );
+            }
+            round += 1;
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    fn last_index(&self) -> u64 {
+        self.log.state().last.map_or(0, |last| last.index)
+    }
+
     /// Whether the ensemble has had a leader, as far as this server's log tells. A log with nothing
     /// but the founding entry does not count: its server is as new as one without, and waits for
     /// the votes of the others.
     pub(crate) fn is_established(&self) -> bool {
-        self.log.state().last.is_some_and(|last| last.index > 0)
+        self.last_index() > 0
     }
 
-    /// Whether the ensemble has had a leader, as far as another server's log tells.
-    async fn probe(&self, server: ServerId) -> io::Result<bool> {
+    /// What the ensemble of this server began with; `None` when it is not established.
+    pub(crate) fn lineage(&self) -> Option<u64> {
+        self.is_established().then(|| lineage(self.last_index()))
+    }
+
+    /// What another server's log tells of the ensemble.
+    async fn probe(&self, server: ServerId) -> io::Result<Probed> {
         let address = self
             .members
             .address(server)
@@ -155,7 +224,12 @@ impl Consensus {
             reader.next().await
         };
         let answer = tokio::time::timeout(self.timing.connect, asking).await??;
-        Ok(answer.first() == Some(&1))
+        let r = &mut Reader::new(&answer);
+        let established = r.bool().map_err(io::Error::other)?;
+        let lineage = r.u64().map_err(io::Error::other)?;
+        Ok(Probed {
+            lineage: established.then_some(lineage),
+        })
     }
 
     /// Votes for others and campaigns from now on. Not before: its log may lack what this server

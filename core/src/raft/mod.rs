@@ -13,6 +13,7 @@ mod network;
 mod peer;
 mod proposer;
 mod rpc;
+mod seed;
 mod serving;
 mod state_machine;
 #[cfg(test)]
@@ -45,6 +46,8 @@ use crate::raft::types::{TypeConfig, entry_id};
 use crate::replica::Replica;
 use crate::storage::{EntryId, Log, SnapshotFile, Snapshots};
 use crate::tree::{Draft, Lane, Tree};
+
+pub use seed::{SeedError, replayed, seed};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 

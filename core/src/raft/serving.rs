@@ -104,8 +104,12 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
             receive_snapshot(consensus, reader, writer).await
         }
         Purpose::Probe => {
-            let established = consensus.is_established();
-            writer.send(&frame(|w| w.bool(established))).await
+            let lineage = consensus.lineage();
+            let answer = frame(|w| {
+                w.bool(lineage.is_some());
+                w.u64(lineage.unwrap_or(0));
+            });
+            writer.send(&answer).await
         }
     }
 }

@@ -263,7 +263,12 @@ impl SnapshotBuilder {
     }
 }
 
-fn write(snapshots: &Snapshots, view: Tree, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
+/// Writes a snapshot file. Blocks.
+pub(super) fn write(
+    snapshots: &Snapshots,
+    view: Tree,
+    meta: &SnapshotMeta,
+) -> io::Result<SnapshotFile> {
     let id = meta
         .last_log_id
         .as_ref()

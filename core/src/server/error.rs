@@ -67,6 +67,15 @@ pub enum StartError {
         /// The last entry that is gone from the log.
         index: u64,
     },
+    /// An import into the directory was cut short.
+    #[error(
+        "an import into {dir} did not finish, so what is there may not be whole: \
+         empty the directory and import again"
+    )]
+    HalfImported {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The server cannot become a member of its ensemble, or keep that it is one.
     #[error("cannot join the ensemble: {0}")]
     NotJoined(String),

@@ -30,6 +30,7 @@ mod keeper;
 mod leader;
 mod limits;
 mod listener;
+pub mod migration;
 pub mod observer;
 mod open;
 mod status;

@@ -40,6 +40,11 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
     warn_of_zookeeper_data(&**disk, &config.data_dir);
     let identity = identity(config, &**disk, server_id)?;
     let mut standing = identity.standing;
+    if standing == Standing::Importing {
+        return Err(StartError::HalfImported {
+            dir: config.data_dir.clone(),
+        });
+    }
     let metrics = Arc::<Metrics>::default();
     let opening = Instant::now();
     let (log, snapshots, recovered) = match recover(config, disk, &metrics) {
@@ -65,7 +70,7 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
     // A snapshot alone is not enough: the log behind it may have been acknowledged.
     if log.state().last.is_none() {
         match standing {
-            Standing::Member => {
+            Standing::Member | Standing::Imported | Standing::Importing => {
                 return Err(StartError::LogLost {
                     dir: config.log_dir.clone(),
                 });
@@ -125,7 +130,7 @@ pub(crate) fn stand(config: &Config, disk: &dyn Disk, standing: Standing) -> io:
     .store(disk, &config.data_dir)
 }
 
-fn recover(
+pub(super) fn recover(
     config: &Config,
     disk: &Arc<dyn Disk>,
     metrics: &Metrics,

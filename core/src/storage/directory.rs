@@ -108,6 +108,10 @@ pub enum Standing {
     Returning,
     /// It belongs. If its log is missing now, data is missing.
     Member,
+    /// Somebody began to put data from elsewhere into the directory; it may not be whole.
+    Importing,
+    /// Data from elsewhere is in place, whole, and no ensemble has begun with it yet.
+    Imported,
 }
 
 impl Standing {
@@ -116,13 +120,20 @@ impl Standing {
             Standing::New => "new",
             Standing::Returning => "returning",
             Standing::Member => "member",
+            Standing::Importing => "importing",
+            Standing::Imported => "imported",
         }
     }
 
     fn parse(text: &str) -> Option<Standing> {
-        [Standing::New, Standing::Returning, Standing::Member]
-            .into_iter()
-            .find(|standing| standing.as_str() == text)
+        let all = [
+            Standing::New,
+            Standing::Returning,
+            Standing::Member,
+            Standing::Importing,
+            Standing::Imported,
+        ];
+        all.into_iter().find(|standing| standing.as_str() == text)
     }
 }
 

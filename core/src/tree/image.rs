@@ -199,7 +199,7 @@ fn write_znode(depth: usize, znode: &Znode, list: u32, w: &mut Writer<'_>) {
 
 /// Every znode, parents before children, with its depth. Owns what it walks, so that a
 /// thread of its own can write it out.
-struct Walk {
+pub(super) struct Walk {
     root: Option<Arc<Znode>>,
     open: Vec<Frame>,
 }
@@ -211,7 +211,7 @@ struct Frame {
 }
 
 impl Walk {
-    fn new(root: Arc<Znode>) -> Walk {
+    pub(super) fn new(root: Arc<Znode>) -> Walk {
         Walk {
             root: Some(root),
             open: Vec::new(),

@@ -2,7 +2,8 @@
 //! lanes and the last zxid.
 //!
 //! What lives here: the log's drafts and batches (`proposal`), their execution (`apply`, `write`,
-//! `multi`), reads, ACLs, quotas, the reaper's candidates, and the image of a whole tree as bytes.
+//! `multi`), reads, ACLs, quotas, the reaper's candidates, the image of a whole tree as bytes, and its
+//! rebuilding from what ZooKeeper stored (`stored`).
 //! What does not: who watches (`apply` says what happened, never who listens), where bytes are
 //! kept, when a proposal is committed.
 //!
@@ -20,6 +21,7 @@ mod proposal;
 mod quota;
 mod read;
 mod reaper;
+pub mod stored;
 mod write;
 mod znode;
 
@@ -151,6 +153,11 @@ impl Tree {
     pub fn acl(&self, path: &str) -> Option<Arc<[Acl]>> {
         let znode = self.root.find(path)?;
         Some(self.acls.get(znode.acl).clone())
+    }
+
+    /// The distinct access control lists in use, without the open one.
+    pub fn acl_lists(&self) -> impl Iterator<Item = &Arc<[Acl]>> {
+        self.acls.lists().map(|(_, list)| list)
     }
 
     /// All sessions.

@@ -71,6 +71,11 @@ impl Tree {
     /// Activates a quota, or measures usage, when its znode has just been created.
     pub(super) fn quota_created(&mut self, path: &str) {
         self.activate_quota(path);
+        self.measure_quota(path);
+    }
+
+    /// Measures usage anew when `path` is where it stands.
+    fn measure_quota(&mut self, path: &str) {
         if let Some((root, STATS)) = quota_znode(path) {
             let (mut count, mut bytes) = (0, 0);
             if let Some(znode) = self.root.find(root) {
@@ -84,6 +89,13 @@ impl Tree {
                 values: values.into(),
             };
             self.write_stats(path, &usage);
+        }
+    }
+
+    /// Measures usage below every active quota anew.
+    pub(super) fn measure_quotas(&mut self) {
+        for root in self.quotas.clone() {
+            self.measure_quota(&place(&root, STATS));
         }
     }
 

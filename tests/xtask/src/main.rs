@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod c;
+mod data;
 mod files;
 mod fleet;
 mod foreign;
@@ -48,6 +49,7 @@ usage: cargo xtask <task>
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           the client's TLS against Apache ZooKeeper's
+  zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -106,7 +108,7 @@ fn main() -> ExitCode {
 }
 
 /// What `test` runs, in this order.
-const EVERYTHING: [&str; 19] = [
+const EVERYTHING: [&str; 20] = [
     "fmt",
     "lint",
     "rust",
@@ -121,6 +123,7 @@ const EVERYTHING: [&str; 19] = [
     "curator",
     "fleet",
     "tls",
+    "zookeeper-data",
     "kazoo",
     "python",
     "kazoo-facade",
@@ -164,6 +167,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("mixed fleet with Curator", || fleet::curator(subject));
         }
         "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
+        "zookeeper-data" => report.step("Apache ZooKeeper's data, in and out", data::moved),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),

@@ -43,6 +43,12 @@ pub(crate) const ZOOKEEPER: Tool = Tool {
     bring: "apt-get install libzookeeper-java",
 };
 
+pub(crate) const SNAPPY_JAVA: Tool = Tool {
+    name: "snappy-java",
+    is_there: || std::path::Path::new("/usr/share/java/snappy-java.jar").exists(),
+    bring: "apt-get install libsnappy-java libsnappy-jni",
+};
+
 pub(crate) const COMPILER: Tool = Tool {
     name: "a C compiler",
     is_there: || answers("cc", &["--version"]),

@@ -130,7 +130,9 @@ static FIELDS: &[(&str, Reached)] = &[
     ("admin.rateLimiterIntervalInMS=5", |c| {
         c.admin.rate_limiter_interval_ms == 5
     }),
-    ("admin.snapshot.enabled=false", |c| !c.admin.snapshot_enabled),
+    ("admin.snapshot.enabled=false", |c| {
+        !c.admin.snapshot_enabled
+    }),
     ("admin.restore.enabled=false", |c| !c.admin.restore_enabled),
     ("admin.idleTimeout=5", |c| c.admin.idle_timeout_ms == 5),
 ];
