@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod http;
 mod migrate;
 mod shell;
 mod start;

@@ -4,6 +4,7 @@
 //! What lives here: [`Observer`] and what has no other form than a value. What does not: text, JSON,
 //! HTTP. The types that four-letter words print too are theirs: [`four_letter`](super::four_letter).
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use crate::server::four_letter::report::{
     ConnectionStatus, Environment, Mode, RunningFacts, ServerStatus, Serving,
 };
 use crate::server::{Shared, status};
-use crate::tree::acl;
+use crate::tree::{Tree, acl};
+use crate::zookeeper_files::{Format, write_snapshot};
 
 use crate::metrics::{Basic, Count};
 
@@ -90,6 +92,37 @@ pub enum Denied {
     /// Who it is may not do everything with the root.
     #[error("all permissions on / are needed")]
     NotAllowed,
+}
+
+/// The state of one moment, as a snapshot in the format of Apache ZooKeeper 3.9. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Export {
+    tree: Tree,
+}
+
+impl Export {
+    /// The last change in it.
+    pub fn last_zxid(&self) -> Zxid {
+        self.tree.last_zxid()
+    }
+
+    /// How many bytes it has. Takes as long as writing them: not for async threads.
+    ///
+    /// # Errors
+    /// None that a sink could have; whatever the format cannot express.
+    pub fn measure(&self) -> io::Result<u64> {
+        self.write(io::sink())
+    }
+
+    /// Writes it; tells how many bytes. Blocks.
+    ///
+    /// # Errors
+    /// What `to` says.
+    pub fn write(&self, to: impl io::Write) -> io::Result<u64> {
+        let to = io::BufWriter::new(to);
+        let dumped = write_snapshot(self.tree.clone(), Format::V3_9, to)?;
+        Ok(dumped.bytes)
+    }
 }
 
 impl Observer {
@@ -220,6 +253,13 @@ impl Observer {
     /// Observers that have everything committed, as far as a leader knows.
     pub fn synced_observers(&self) -> usize {
         self.shared.consensus.synced_followers().observers
+    }
+
+    /// The state of now, to be written as a snapshot that Apache ZooKeeper reads.
+    pub fn export(&self) -> Export {
+        Export {
+            tree: self.shared.replica.view(),
+        }
     }
 
     /// Counters of connections begin anew.

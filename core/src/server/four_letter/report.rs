@@ -71,6 +71,14 @@ pub struct Summary {
     pub max: u64,
 }
 
+impl Summary {
+    /// The average, to four places.
+    pub fn average(&self) -> f64 {
+        let average = self.sum as f64 / self.count.max(1) as f64;
+        (average * 10_000.0).round() / 10_000.0
+    }
+}
+
 /// The average of a [`Summary`], as ZooKeeper prints it: a decimal of up to four places, at
 /// least one (`0.0`, `1.5`, `0.3333`).
 #[derive(Debug, Clone, Copy)]
@@ -412,35 +420,45 @@ pub struct Environment {
     pub memory_total_mb: Option<u64>,
 }
 
-/// The answer to `envi`: ZooKeeper's keys; those of a Java virtual machine are `<NA>`.
+impl Environment {
+    /// ZooKeeper's keys and their values, but for the version. Those of a Java virtual machine are
+    /// `<NA>`.
+    pub fn properties(&self) -> Vec<(&'static str, String)> {
+        let megabytes = |mb: Option<u64>| mb.map(|mb| format!("{mb}MB"));
+        let memory_free = megabytes(self.memory_free_mb);
+        let memory_max = megabytes(self.memory_max_mb);
+        let memory_total = megabytes(self.memory_total_mb);
+        let properties = [
+            ("host.name", &self.host_name),
+            ("java.version", &None),
+            ("java.vendor", &None),
+            ("java.home", &None),
+            ("java.class.path", &None),
+            ("java.library.path", &None),
+            ("java.io.tmpdir", &self.temporary_dir),
+            ("java.compiler", &None),
+            ("os.name", &self.os_name),
+            ("os.arch", &self.os_arch),
+            ("os.version", &self.os_version),
+            ("user.name", &self.user_name),
+            ("user.home", &self.user_home),
+            ("user.dir", &self.user_dir),
+            ("jvm.memory.free", &memory_free),
+            ("jvm.memory.max", &memory_max),
+            ("jvm.memory.total", &memory_total),
+        ];
+        let properties = properties.into_iter();
+        properties
+            .map(|(key, value)| (key, value.clone().unwrap_or_else(|| "<NA>".to_owned())))
+            .collect()
+    }
+}
+
+/// The answer to `envi`.
 pub fn envi(environment: &Environment) -> String {
-    let version = Some(ZOOKEEPER_VERSION.to_owned());
-    let megabytes = |mb: Option<u64>| mb.map(|mb| format!("{mb}MB"));
-    let memory_free = megabytes(environment.memory_free_mb);
-    let memory_max = megabytes(environment.memory_max_mb);
-    let memory_total = megabytes(environment.memory_total_mb);
-    let mut out = String::from("Environment:\n");
-    for (key, value) in [
-        ("zookeeper.version", &version),
-        ("host.name", &environment.host_name),
-        ("java.version", &None),
-        ("java.vendor", &None),
-        ("java.home", &None),
-        ("java.class.path", &None),
-        ("java.library.path", &None),
-        ("java.io.tmpdir", &environment.temporary_dir),
-        ("java.compiler", &None),
-        ("os.name", &environment.os_name),
-        ("os.arch", &environment.os_arch),
-        ("os.version", &environment.os_version),
-        ("user.name", &environment.user_name),
-        ("user.home", &environment.user_home),
-        ("user.dir", &environment.user_dir),
-        ("jvm.memory.free", &memory_free),
-        ("jvm.memory.max", &memory_max),
-        ("jvm.memory.total", &memory_total),
-    ] {
-        out.push_str(&format!("{key}={}\n", value.as_deref().unwrap_or("<NA>")));
+    let mut out = format!("Environment:\nzookeeper.version={ZOOKEEPER_VERSION}\n");
+    for (key, value) in environment.properties() {
+        out.push_str(&format!("{key}={value}\n"));
     }
     out
 }
