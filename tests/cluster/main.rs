@@ -10,6 +10,7 @@
 
 mod disk_full;
 mod handover;
+mod http;
 mod leader_kill;
 mod lost_data;
 mod moved;

@@ -24,6 +24,7 @@ mod handshake;
 mod hostile;
 mod limits;
 mod multi;
+mod operators;
 mod ordering;
 mod quotas;
 mod reads;

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod ensemble;
+pub mod http;
 pub mod load;
 pub mod operations;
 pub mod picture;

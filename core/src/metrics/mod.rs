@@ -24,7 +24,7 @@ use crate::proto::OpCode;
 pub use names::{Basic, Count, Detailed, Scope};
 pub use namespaces::{NAMESPACES_MAX, Namespaces, OTHER, Recent, namespace};
 pub use sample::{Number, Observed, Quantiles, Sample, Value};
-pub use summary::{Histogram, Sizes, Summary};
+pub use summary::{Histogram, Sizes};
 
 use names::OPERATIONS;
 
@@ -62,7 +62,7 @@ fn stripe() -> usize {
 #[derive(Debug)]
 pub struct Metrics {
     stripes: [Stripe; STRIPES],
-    basic: [Arc<Summary>; Basic::ALL.len()],
+    basic: [Arc<Histogram>; Basic::ALL.len()],
     detailed: [Histogram; Detailed::ALL.len()],
     /// What was sent to clients, frame by frame.
     pub response_sizes: Sizes,
@@ -80,8 +80,8 @@ impl Default for Metrics {
     fn default() -> Metrics {
         Metrics {
             stripes: std::array::from_fn(|_| Stripe::default()),
-            basic: std::array::from_fn(|_| Arc::default()),
-            detailed: std::array::from_fn(|_| Histogram::default()),
+            basic: Basic::ALL.map(|basic| Arc::new(Histogram::rare(basic.scale()))),
+            detailed: std::array::from_fn(|_| Histogram::frequent()),
             response_sizes: Sizes::default(),
             proposal_sizes: Sizes::default(),
             read: Namespaces::default(),
@@ -129,8 +129,8 @@ impl Metrics {
         })
     }
 
-    /// The cell of a measurement without quantiles.
-    pub fn basic(&self, what: Basic) -> &Arc<Summary> {
+    /// The cells of a measurement that ZooKeeper has without quantiles.
+    pub fn basic(&self, what: Basic) -> &Arc<Histogram> {
         &self.basic[what as usize]
     }
 
@@ -152,7 +152,7 @@ impl Metrics {
                 cell.store(0, Ordering::Relaxed);
             }
         }
-        self.basic.iter().for_each(|summary| summary.reset());
+        self.basic.iter().for_each(|cells| cells.reset());
         self.detailed.iter().for_each(Histogram::reset);
         self.response_sizes.reset();
         self.proposal_sizes.reset();
@@ -174,7 +174,7 @@ impl Metrics {
         self.push_operations(&mut samples);
         for basic in Basic::ALL {
             if basic.scope() <= scope {
-                let value = Value::Summary(self.basic(basic).observed(basic.scale()));
+                let value = self.basic(basic).summary();
                 samples.push(Sample::new(basic.name(), value));
             }
         }
@@ -202,13 +202,13 @@ impl Metrics {
             ("read_per_namespace", &self.read),
             ("write_per_namespace", &self.written),
         ] {
-            for (key, summary) in namespaces.all() {
-                let value = Value::Summary(summary.observed(1));
+            for (key, cell) in namespaces.all() {
+                let value = cell.summary();
                 samples.push(Sample::new(name, value).keyed(key));
             }
         }
         for (key, summary) in self.quota_exceeded.all() {
-            let value = Value::Counter(summary.observed(1).count);
+            let value = Value::Counter(summary.observed().count);
             samples.push(Sample::new("quota_exceeded_error_per_namespace", value).keyed(key));
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::summary::Summary;
+use super::summary::Histogram;
 
 /// Names that are counted apart. A client that writes below ever new ones must not fill the memory
 /// of this server, nor that of whoever collects its metrics.
@@ -23,12 +23,12 @@ pub fn namespace(path: &str) -> Option<&str> {
 /// A measurement per namespace.
 #[derive(Debug, Default)]
 pub struct Namespaces {
-    cells: RwLock<BTreeMap<Box<str>, Arc<Summary>>>,
+    cells: RwLock<BTreeMap<Box<str>, Arc<Histogram>>>,
 }
 
 impl Namespaces {
     /// The cell of a namespace. Whoever measures often keeps it: see [`Recent`].
-    pub fn cell(&self, name: &str) -> Arc<Summary> {
+    pub fn cell(&self, name: &str) -> Arc<Histogram> {
         if let Some(cell) = self.cells.read().get(name) {
             return Arc::clone(cell);
         }
@@ -38,11 +38,12 @@ impl Namespaces {
         } else {
             OTHER
         };
-        Arc::clone(cells.entry(name.into()).or_default())
+        let new = || Arc::new(Histogram::rare(1));
+        Arc::clone(cells.entry(name.into()).or_insert_with(new))
     }
 
     /// All that were counted, in the order of their names.
-    pub fn all(&self) -> Vec<(String, Arc<Summary>)> {
+    pub fn all(&self) -> Vec<(String, Arc<Histogram>)> {
         let cells = self.cells.read();
         let cells = cells.iter();
         cells
@@ -60,7 +61,7 @@ impl Namespaces {
 /// nothing.
 #[derive(Debug, Default)]
 pub struct Recent {
-    last: Option<(Box<str>, Arc<Summary>)>,
+    last: Option<(Box<str>, Arc<Histogram>)>,
 }
 
 impl Recent {

@@ -32,7 +32,7 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Gauge(_) => "gauge",
         Value::Counter(_) => "counter",
-        Value::Summary(_) | Value::Detailed(..) => "summary",
+        Value::Summary(..) | Value::Detailed(..) => "summary",
     }
 }
 
@@ -51,17 +51,21 @@ fn put(out: &mut String, sample: &Sample) {
         let sum = exact(observed.sum, observed.scale);
         let _ = writeln!(out, "{name}_sum{labels} {sum:?}");
     };
+    let put_quantiles =
+        |out: &mut String, quantiles: &[(&str, u64)], scale, observed: &Observed| {
+            for (quantile, value) in quantiles {
+                let value = match observed.count {
+                    0 => "NaN".to_owned(),
+                    _ => format!("{:?}", exact(*value, scale)),
+                };
+                let _ = writeln!(out, "{name}{{{more}quantile=\"{quantile}\"}} {value}");
+            }
+        };
     match value {
         Value::Gauge(number) => _ = writeln!(out, "{name}{labels} {number}"),
         Value::Counter(count) => _ = writeln!(out, "{name}{labels} {count}"),
-        Value::Summary(observed) => {
-            // Nothing is known of the middle; the mean stands in its place, as it must not be absent.
-            let mean = match observed.count {
-                0 => f64::NAN,
-                _ => observed.average(),
-            };
-            let mean = number(mean);
-            let _ = writeln!(out, "{name}{{{more}quantile=\"0.5\"}} {mean}");
+        Value::Summary(observed, Quantiles { p50, scale, .. }) => {
+            put_quantiles(out, &[("0.5", *p50)], *scale, observed);
             put_summary(out, observed);
         }
         Value::Detailed(observed, quantiles) => {
@@ -72,14 +76,8 @@ fn put(out: &mut String, sample: &Sample) {
                 scale,
                 ..
             } = *quantiles;
-            for (quantile, value) in [("0.5", p50), ("0.9", p90), ("0.99", p99)] {
-                let value = match observed.count {
-                    0 => f64::NAN,
-                    _ => exact(value, scale),
-                };
-                let value = number(value);
-                let _ = writeln!(out, "{name}{{{more}quantile=\"{quantile}\"}} {value}");
-            }
+            let quantiles = [("0.5", p50), ("0.9", p90), ("0.99", p99)];
+            put_quantiles(out, &quantiles, scale, observed);
             put_summary(out, observed);
         }
     }
@@ -87,13 +85,6 @@ fn put(out: &mut String, sample: &Sample) {
 
 fn exact(value: u64, scale: u64) -> f64 {
     value as f64 / scale as f64
-}
-
-fn number(number: f64) -> String {
-    if number.is_nan() {
-        return "NaN".to_owned();
-    }
-    format!("{number:?}")
 }
 
 /// The value of a label, which may be any text.
@@ -113,7 +104,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Number;
+    use crate::metrics::{Histogram, Number};
 
     const OBSERVED: Observed = Observed {
         count: 2,
@@ -123,28 +114,34 @@ mod tests {
         scale: 1000,
     };
 
+    const QUANTILES: Quantiles = Quantiles {
+        p50: 500,
+        p90: 1_000,
+        p95: 1_000,
+        p99: 1_000,
+        p999: 1_000,
+        scale: 1000,
+    };
+
     #[test]
     fn each_kind_has_the_form_of_zookeepers_provider() {
-        let quantiles = Quantiles {
-            p50: 500,
-            p90: 1_000,
-            p95: 1_000,
-            p99: 1_000,
-            p999: 1_000,
-            scale: 1000,
-        };
         let namespace = |key: &str| {
-            let value = Value::Summary(Observed {
+            let observed = Observed {
                 scale: 1,
                 ..OBSERVED
-            });
+            };
+            let quantiles = Quantiles {
+                scale: 1,
+                ..QUANTILES
+            };
+            let value = Value::Summary(observed, quantiles);
             Sample::new("read_per_namespace", value).keyed(key.to_owned())
         };
         let samples = [
             Sample::new("uptime", Value::Gauge(Number::Whole(-1))),
             Sample::new("commit_count", Value::Counter(7)),
-            Sample::new("fsynctime", Value::Summary(OBSERVED)),
-            Sample::new("readlatency", Value::Detailed(OBSERVED, quantiles)),
+            Sample::new("fsynctime", Value::Summary(OBSERVED, QUANTILES)),
+            Sample::new("readlatency", Value::Detailed(OBSERVED, QUANTILES)),
             namespace("a"),
             namespace("q\"uote\\"),
         ];
@@ -153,15 +150,15 @@ mod tests {
             "# HELP uptime uptime\n# TYPE uptime gauge\nuptime -1\n\
              # HELP commit_count commit_count\n# TYPE commit_count counter\ncommit_count 7\n\
              # HELP fsynctime fsynctime\n# TYPE fsynctime summary\n\
-             fsynctime{quantile=\"0.5\"} 0.75\nfsynctime_count 2\nfsynctime_sum 1.5\n\
+             fsynctime{quantile=\"0.5\"} 0.5\nfsynctime_count 2\nfsynctime_sum 1.5\n\
              # HELP readlatency readlatency\n# TYPE readlatency summary\n\
              readlatency{quantile=\"0.5\"} 0.5\nreadlatency{quantile=\"0.9\"} 1.0\n\
              readlatency{quantile=\"0.99\"} 1.0\nreadlatency_count 2\nreadlatency_sum 1.5\n\
              # HELP read_per_namespace read_per_namespace\n\
              # TYPE read_per_namespace summary\n\
-             read_per_namespace{key=\"a\",quantile=\"0.5\"} 750.0\n\
+             read_per_namespace{key=\"a\",quantile=\"0.5\"} 500.0\n\
              read_per_namespace_count{key=\"a\"} 2\nread_per_namespace_sum{key=\"a\"} 1500.0\n\
-             read_per_namespace{key=\"q\\\"uote\\\\\",quantile=\"0.5\"} 750.0\n\
+             read_per_namespace{key=\"q\\\"uote\\\\\",quantile=\"0.5\"} 500.0\n\
              read_per_namespace_count{key=\"q\\\"uote\\\\\"} 2\n\
              read_per_namespace_sum{key=\"q\\\"uote\\\\\"} 1500.0\n"
         );
@@ -169,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_was_never_measured_has_no_quantile() {
-        let nothing = Sample::new("fsynctime", Value::Summary(Observed::nothing(1000)));
+        let nothing = Sample::new("fsynctime", Histogram::default().summary());
         assert!(exposition(&[nothing]).contains("{quantile=\"0.5\"} NaN\n"));
     }
 }

@@ -45,7 +45,7 @@ impl Sample {
         match self.value {
             Value::Gauge(number) => vec![(name, number)],
             Value::Counter(count) => vec![(name, Number::from(count))],
-            Value::Summary(observed) => observed.numbers(&name),
+            Value::Summary(observed, _) => observed.numbers(&name),
             Value::Detailed(observed, quantiles) => {
                 let mut numbers = observed.numbers(&name);
                 let Quantiles {
@@ -73,8 +73,8 @@ pub enum Value {
     Gauge(Number),
     /// Goes up, until it is reset.
     Counter(u64),
-    /// How many, sum, smallest and largest.
-    Summary(Observed),
+    /// How many, sum, smallest and largest; of the quantiles only the median is shown.
+    Summary(Observed, Quantiles),
     /// A summary with quantiles.
     Detailed(Observed, Quantiles),
 }

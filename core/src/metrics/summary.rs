@@ -2,22 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::sample::{Observed, Quantiles};
+use super::sample::{Observed, Quantiles, Value};
 use super::{STRIPES, stripe};
 
-/// A measurement without quantiles.
+/// How much, how little at least and at most.
 #[derive(Debug)]
-pub struct Summary {
-    count: AtomicU64,
+struct Bounds {
     sum: AtomicU64,
     min: AtomicU64,
     max: AtomicU64,
 }
 
-impl Default for Summary {
-    fn default() -> Summary {
-        Summary {
-            count: AtomicU64::new(0),
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds {
             sum: AtomicU64::new(0),
             min: AtomicU64::new(u64::MAX),
             max: AtomicU64::new(0),
@@ -25,14 +23,8 @@ impl Default for Summary {
     }
 }
 
-impl Summary {
-    /// Takes in one value.
-    pub fn observe(&self, value: u64) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.observe_sum(value, 1);
-    }
-
-    fn observe_sum(&self, value: u64, times: u64) {
+impl Bounds {
+    fn observe(&self, value: u64, times: u64) {
         self.sum.fetch_add(value * times, Ordering::Relaxed);
         if value < self.min.load(Ordering::Relaxed) {
             self.min.fetch_min(value, Ordering::Relaxed);
@@ -42,12 +34,7 @@ impl Summary {
         }
     }
 
-    /// What was taken in; `scale` of it make one of what is printed.
-    pub fn observed(&self, scale: u64) -> Observed {
-        self.observed_of(self.count.load(Ordering::Relaxed), scale)
-    }
-
-    fn observed_of(&self, count: u64, scale: u64) -> Observed {
+    fn observed(&self, count: u64, scale: u64) -> Observed {
         if count == 0 {
             return Observed::nothing(scale);
         }
@@ -60,9 +47,7 @@ impl Summary {
         }
     }
 
-    /// Begins anew.
-    pub fn reset(&self) {
-        self.count.store(0, Ordering::Relaxed);
+    fn reset(&self) {
         self.sum.store(0, Ordering::Relaxed);
         self.min.store(u64::MAX, Ordering::Relaxed);
         self.max.store(0, Ordering::Relaxed);
@@ -151,44 +136,61 @@ fn middle(bucket: usize) -> u64 {
 #[repr(align(128))]
 #[derive(Debug)]
 struct Cells {
-    /// Its count stays 0: the buckets count.
-    summary: Summary,
+    bounds: Bounds,
     buckets: [AtomicU64; BUCKETS],
 }
 
-/// A measurement in microseconds with quantiles; printed in milliseconds.
+/// A measurement: how many, sum, smallest, largest and quantiles.
 #[derive(Debug)]
 pub struct Histogram {
     stripes: Box<[Cells]>,
+    /// How much of what is measured makes one of what is printed.
+    scale: u64,
 }
 
 /// Microseconds in a millisecond, which ZooKeeper prints.
-const SCALE: u64 = 1000;
+const MS: u64 = 1000;
 
+/// A duration that is measured now and then.
 impl Default for Histogram {
     fn default() -> Histogram {
-        let cells = || Cells {
-            summary: Summary::default(),
-            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
-        };
-        Histogram {
-            stripes: std::iter::repeat_with(cells).take(STRIPES).collect(),
-        }
+        Histogram::rare(MS)
     }
 }
 
 impl Histogram {
-    /// Takes in a duration.
-    pub fn observe(&self, us: u64) {
-        self.observe_times(us, 1);
+    fn striped(stripes: usize, scale: u64) -> Histogram {
+        let cells = || Cells {
+            bounds: Bounds::default(),
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+        };
+        Histogram {
+            stripes: std::iter::repeat_with(cells).take(stripes).collect(),
+            scale,
+        }
     }
 
-    /// Takes in a duration that several things took.
-    pub fn observe_times(&self, us: u64, times: u64) {
+    /// Something that is measured now and then; `scale` of it make one of what is printed.
+    pub fn rare(scale: u64) -> Histogram {
+        Histogram::striped(1, scale)
+    }
+
+    /// A duration in microseconds that many threads measure all the time.
+    pub fn frequent() -> Histogram {
+        Histogram::striped(STRIPES, MS)
+    }
+
+    /// Takes in a value.
+    pub fn observe(&self, value: u64) {
+        self.observe_times(value, 1);
+    }
+
+    /// Takes in a value that several things have.
+    pub fn observe_times(&self, value: u64, times: u64) {
         if times > 0 {
-            let cells = &self.stripes[stripe()];
-            cells.buckets[bucket(us)].fetch_add(times, Ordering::Relaxed);
-            cells.summary.observe_sum(us, times);
+            let cells = &self.stripes[stripe() % self.stripes.len()];
+            cells.buckets[bucket(value)].fetch_add(times, Ordering::Relaxed);
+            cells.bounds.observe(value, times);
         }
     }
 
@@ -206,12 +208,17 @@ impl Histogram {
         let cells = self.stripes.iter().map(|cells| {
             let buckets = cells.buckets.iter();
             let count = buckets.map(|cell| cell.load(Ordering::Relaxed)).sum();
-            cells.summary.observed_of(count, SCALE)
+            cells.bounds.observed(count, self.scale)
         });
-        cells.fold(Observed::nothing(SCALE), Observed::merged)
+        cells.fold(Observed::nothing(self.scale), Observed::merged)
     }
 
-    /// Values that so many of what was taken in do not exceed, microseconds.
+    /// As a metric without quantiles but the median.
+    pub fn summary(&self) -> Value {
+        Value::Summary(self.observed(), self.quantiles())
+    }
+
+    /// Values that so many of what was taken in do not exceed.
     pub fn quantiles(&self) -> Quantiles {
         let buckets = self.buckets();
         let all = self.observed();
@@ -233,14 +240,14 @@ impl Histogram {
             p95: of(950),
             p99: of(990),
             p999: of(999),
-            scale: SCALE,
+            scale: self.scale,
         }
     }
 
     /// Begins anew.
     pub fn reset(&self) {
         for cells in &self.stripes {
-            cells.summary.reset();
+            cells.bounds.reset();
             for cell in &cells.buckets {
                 cell.store(0, Ordering::Relaxed);
             }
@@ -269,7 +276,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_within_an_eighth() {
-        let histogram = Histogram::default();
+        let histogram = Histogram::frequent();
         (1..=10_000).for_each(|us| histogram.observe(us));
         let Quantiles {
             p50,
@@ -298,7 +305,7 @@ mod tests {
 
     #[test]
     fn threads_count_together() {
-        let histogram = Histogram::default();
+        let histogram = Histogram::frequent();
         std::thread::scope(|scope| {
             for thread in 1..=20 {
                 let histogram = &histogram;

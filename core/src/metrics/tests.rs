@@ -62,14 +62,14 @@ fn a_reset_ends_every_count_and_measurement() {
         let count = match sample.value {
             Value::Gauge(_) => 0,
             Value::Counter(count) => count,
-            Value::Summary(observed) | Value::Detailed(observed, _) => {
+            Value::Summary(observed, _) | Value::Detailed(observed, _) => {
                 observed.count + observed.sum + observed.max
             }
         };
         assert_eq!(count, 0, "{sample:?}");
     }
     metrics.basic(Basic::FsyncTime).observe(5);
-    assert_eq!(metrics.basic(Basic::FsyncTime).observed(1).min, 5);
+    assert_eq!(metrics.basic(Basic::FsyncTime).observed().min, 5);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn namespaces_are_the_first_names_of_paths() {
         recent.observe(&namespaces, path, bytes);
     }
     let all = namespaces.all().into_iter();
-    let all = all.map(|(name, cell)| (name, cell.observed(1).count, cell.observed(1).sum));
+    let all = all.map(|(name, cell)| (name, cell.observed().count, cell.observed().sum));
     let want = [("a".to_owned(), 3, 11), ("b".to_owned(), 1, 4)];
     assert_eq!(all.collect::<Vec<_>>(), want);
 }
@@ -101,6 +101,6 @@ fn no_client_makes_more_namespaces_than_the_limit() {
     let all = namespaces.all();
     assert_eq!(all.len(), NAMESPACES_MAX + 1);
     let other = all.iter().find(|(name, _)| name == OTHER);
-    let counted = other.map(|(_, cell)| cell.observed(1).count);
+    let counted = other.map(|(_, cell)| cell.observed().count);
     assert_eq!(counted, Some(9 * NAMESPACES_MAX as u64));
 }

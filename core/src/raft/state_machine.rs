@@ -10,7 +10,7 @@ use openraft::{EntryPayload, OptionalSend, Snapshot};
 use tokio::sync::{oneshot, watch};
 
 use crate::environment::Clock;
-use crate::metrics::{Basic, Detailed, Summary};
+use crate::metrics::{Basic, Detailed, Histogram};
 use crate::raft::proposer::Proposer;
 use crate::raft::types::{
     LogId, SnapshotMeta, StoredMembership, TypeConfig, entry_id, snapshot_meta, snapshot_meta_bytes,
@@ -215,7 +215,7 @@ pub(crate) struct SnapshotBuilder {
     snapshots: Arc<Snapshots>,
     view: Tree,
     meta: SnapshotMeta,
-    time: Arc<Summary>,
+    time: Arc<Histogram>,
     last: Arc<LastSnapshot>,
     clock: Arc<dyn Clock>,
 }

@@ -32,7 +32,7 @@ use super::disk::Disk;
 use super::queue::{Shared, Work};
 use super::recovery;
 use super::writer::Writer;
-use crate::metrics::Summary;
+use crate::metrics::Histogram;
 
 /// The longest payload of an entry.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
@@ -121,7 +121,7 @@ pub struct LogOptions {
     /// in re-used files recognizable, and keeps a client from forging records inside a payload.
     pub salt: u64,
     /// Measures how long flushes take, in microseconds.
-    pub fsync_time: Arc<Summary>,
+    pub fsync_time: Arc<Histogram>,
     /// A flush that takes longer counts as slow, microseconds.
     pub fsync_slow_us: u64,
 }

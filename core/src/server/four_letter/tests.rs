@@ -368,7 +368,7 @@ fn mntr_prints_each_kind_of_metric_as_zookeepers_own_provider_does() {
         Sample::new("avg_latency", Value::Gauge(Number::Decimal(3.0))),
         Sample::new("min_proposal_size", Value::Gauge(Number::Whole(-1))),
         Sample::new("commit_count", Value::Counter(7)),
-        Sample::new("fsynctime", Value::Summary(observed)),
+        Sample::new("fsynctime", Value::Summary(observed, quantiles)),
         Sample::new("readlatency", Value::Detailed(observed, quantiles)),
         Sample::new(
             "quota_count_limit_per_namespace",
