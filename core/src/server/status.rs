@@ -183,7 +183,11 @@ pub(crate) fn watched(shared: &Shared) -> Watched {
 pub(crate) fn dump(shared: &Shared, asking: Option<SocketAddr>) -> Dump {
     let tree = shared.replica.view();
     let sessions = match shared.console.expiry().as_ref() {
-        Some(expiry) => Tracked::Expiring(buckets(shared, expiry.buckets())),
+        Some(expiry) => {
+            let now_ms = shared.clock.monotonic_ms();
+            let by_end = expiry.buckets(tree.sessions().iter(), now_ms);
+            Tracked::Expiring(buckets(shared, by_end))
+        }
         None => {
             let sessions = tree.sessions().iter();
             Tracked::Followed(sessions.map(|(id, s)| (id, s.timeout_ms)).collect())

@@ -14,6 +14,7 @@ mod fleet;
 mod foreign;
 mod legacy;
 mod npm;
+mod operators;
 mod package;
 mod process;
 mod python;
@@ -49,6 +50,7 @@ usage: cargo xtask <task>
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           the client's TLS against Apache ZooKeeper's
+  operators     four-letter words and admin commands, compared with Apache ZooKeeper's
   zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
@@ -108,7 +110,7 @@ fn main() -> ExitCode {
 }
 
 /// What `test` runs, in this order.
-const EVERYTHING: [&str; 20] = [
+const EVERYTHING: [&str; 21] = [
     "fmt",
     "lint",
     "rust",
@@ -123,6 +125,7 @@ const EVERYTHING: [&str; 20] = [
     "curator",
     "fleet",
     "tls",
+    "operators",
     "zookeeper-data",
     "kazoo",
     "python",
@@ -167,6 +170,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("mixed fleet with Curator", || fleet::curator(subject));
         }
         "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
+        "operators" => report.step("operators' questions", operators::compared),
         "zookeeper-data" => report.step("Apache ZooKeeper's data, in and out", data::moved),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
