@@ -335,8 +335,9 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
         } else if !line.starts_with("# HELP ") {
             let (name, value) = line.rsplit_once(' ').unwrap();
             let family = name.split('{').next().unwrap();
-            let base = family.trim_end_matches("_count").trim_end_matches("_sum");
-            let known = kinds.contains_key(family) || kinds.contains_key(base);
+            let suffixes = ["_count", "_sum"].into_iter();
+            let base = suffixes.filter_map(|suffix| family.strip_suffix(suffix));
+            let known = base.chain([family]).any(|name| kinds.contains_key(name));
             assert!(known, "{line} has no TYPE ahead of it");
             assert!(
                 family

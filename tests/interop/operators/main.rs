@@ -176,7 +176,8 @@ async fn work(server: &Server) -> Work {
 /// A text without what differs from run to run: numbers, ids, dates, places.
 fn shape(text: &str) -> String {
     let mut out = String::new();
-    for line in text.lines() {
+    // Who ends together with whom is a matter of time.
+    for line in text.lines().filter(|line| !line.contains(" expire at ")) {
         let line = match line.split_once(['=', ':']) {
             Some((key, _)) if key.ends_with("ersion") || key.starts_with("data") => key,
             _ => line,
