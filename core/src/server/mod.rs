@@ -55,7 +55,7 @@ use crate::server::config::{Config, HostPort, Role};
 use crate::server::console::Console;
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
-use crate::tree::Rules;
+use crate::tree::{Lane, Rules};
 
 pub use error::{ExpireError, StartError};
 pub use observer::Observer;
@@ -175,14 +175,7 @@ impl Server {
             .as_ref()
             .map_or(ServerId(0), |ensemble| ensemble.my_id);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
-        // Moved, not cloned: a second owner would make every change copy its way.
-        let tree = std::mem::take(&mut opened.recovered.tree);
-        let settings = settings(&config, &opened.log);
-        let metrics = Arc::clone(&opened.metrics);
-        let replica = Arc::new(Replica::counting(settings, tree, lane, metrics));
-        if opened.recovered.is_loaded() {
-            replica.last_snapshot.note(replica.last_zxid(), None);
-        }
+        let replica = new_replica(&config, &mut opened, lane);
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
             me,
@@ -354,6 +347,19 @@ impl Server {
             tracing::error!("the log did not close cleanly");
         }
     }
+}
+
+/// The replica of what was recovered.
+fn new_replica(config: &Config, opened: &mut open::Opened, lane: Lane) -> Arc<Replica> {
+    // Moved, not cloned: a second owner would make every change copy its way.
+    let tree = std::mem::take(&mut opened.recovered.tree);
+    let metrics = Arc::clone(&opened.metrics);
+    let settings = settings(config, &opened.log);
+    let replica = Replica::counting(settings, tree, lane, metrics);
+    if opened.recovered.is_loaded() {
+        replica.last_snapshot.note(replica.last_zxid(), None);
+    }
+    Arc::new(replica)
 }
 
 fn warn_of_large_requests(config: &Config) {

@@ -28,6 +28,9 @@ use zoowarden_tests::wait::until;
 /// Long enough for Java on a busy machine.
 const STARTS: Duration = Duration::from_secs(60);
 
+/// Bytes of a connection's line; those of one that only asks are shorter.
+const SHORT_LINE: usize = 60;
+
 /// Compared as texts.
 const WORDS: [&str; 14] = [
     "ruok", "isro", "srvr", "stat", "cons", "dump", "wchs", "wchc", "wchp", "dirs", "gtmk", "crst",
@@ -177,7 +180,13 @@ async fn work(server: &Server) -> Work {
 fn shape(text: &str) -> String {
     let mut out = String::new();
     // Who ends together with whom is a matter of time.
-    for line in text.lines().filter(|line| !line.contains(" expire at ")) {
+    let lines = text.lines().filter(|line| !line.contains(" expire at "));
+    // ZooKeeper lists connections in no order.
+    let (mut connections, mut lines): (Vec<_>, Vec<_>) =
+        lines.partition(|line| line.starts_with(" /"));
+    connections.sort_by_key(|line| line.len() < SHORT_LINE);
+    lines.append(&mut connections);
+    for line in lines {
         let line = match line.split_once(['=', ':']) {
             Some((key, _)) if key.ends_with("ersion") || key.starts_with("data") => key,
             _ => line,
