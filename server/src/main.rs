@@ -16,6 +16,7 @@ mod ask;
 mod bench;
 mod environment;
 mod history;
+mod http;
 mod migrate;
 mod shell;
 mod start;

@@ -4,13 +4,18 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use crate::history::Desk;
+use tokio::task::JoinSet;
 use zoowarden::server::Server;
 use zoowarden::server::config::Config;
+
+use crate::history::Desk;
+use crate::http::Endpoints;
 
 /// A server that serves.
 pub(crate) struct Running {
     server: Server,
+    /// Ended with it.
+    _http: JoinSet<()>,
 }
 
 impl Running {
@@ -59,8 +64,13 @@ impl Running {
 
 /// Starts the server that `config` describes.
 pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
+    let endpoints = Endpoints::open(&config.admin, &config.metrics).await;
+    let endpoints = endpoints.map_err(StartError::new)?;
     match Server::start(config).await {
-        Ok(server) => Ok(Running { server }),
+        Ok(server) => Ok(Running {
+            _http: endpoints.serve(&server.observer()),
+            server,
+        }),
         Err(error) => Err(StartError::new(error.to_string())),
     }
 }

@@ -12,6 +12,7 @@ mod audit;
 mod disk_full;
 mod handover;
 mod history;
+mod http;
 mod imported;
 mod leader_kill;
 mod leader_serves;

@@ -25,6 +25,7 @@ mod hostile;
 mod limits;
 mod local_sessions;
 mod multi;
+mod operators;
 mod ordering;
 mod quotas;
 mod reads;

@@ -34,6 +34,8 @@ pub struct Plan {
     pub observers: u8,
     /// Puts a proxy between every two servers, so that they can be cut off.
     pub proxied: bool,
+    /// Opens the HTTP endpoint of each server, at [`Ensemble::http`].
+    pub http: bool,
     /// Lines of zoo.cfg; a later one of a key wins over what the harness writes.
     pub settings: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Plan {
             voters,
             observers: 0,
             proxied: false,
+            http: false,
             settings: Vec::new(),
         }
     }
@@ -62,6 +65,7 @@ struct Place {
     folder: PathBuf,
     client_port: u16,
     peer_port: u16,
+    http_port: Option<u16>,
     process: Option<Process>,
 }
 
@@ -115,6 +119,7 @@ impl Ensemble {
                 folder: folder.path().join(format!("server-{id}")),
                 client_port: free_port(),
                 peer_port: free_port(),
+                http_port: plan.http.then(free_port),
                 process: None,
             };
             std::fs::create_dir_all(place.folder.join("data"))
@@ -177,6 +182,13 @@ impl Ensemble {
             std::fs::write(data.join("myid"), format!("{id}\n"))
                 .expect("the test's own folder can be written");
         }
+        if let Some(port) = place.http_port {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "admin.serverAddress=127.0.0.1\nadmin.serverPort={port}"
+            );
+        }
         for line in &self.plan.settings {
             text.push_str(line);
             text.push('\n');
@@ -207,6 +219,12 @@ impl Ensemble {
     /// Where the other servers connect.
     pub fn peer_address(&self, id: u8) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.places[&id].peer_port))
+    }
+
+    /// Where its HTTP endpoint listens, if the plan has one.
+    pub fn http(&self, id: u8) -> SocketAddr {
+        let port = self.places[&id].http_port.expect("a plan with http");
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
 
     /// Adds a line to the zoo.cfg of one server, for its next start; a later one of a key wins.

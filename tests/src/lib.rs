@@ -6,6 +6,7 @@
 pub mod certificates;
 pub mod client;
 pub mod ensemble;
+pub mod http;
 pub mod load;
 pub mod operations;
 pub mod picture;

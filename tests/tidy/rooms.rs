@@ -11,6 +11,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("environment", 1),
     ("bridge", 1),
     ("error", 1),
+    ("metrics", 1),
     ("session", 1),
     ("watch", 1),
     ("tree", 2),

@@ -2,6 +2,7 @@ use super::*;
 use crate::history::queue::{BYTES_MAX, ENTRIES_MAX};
 use crate::history::record::tests::shape;
 use crate::proto::{ConnectionId, Reply, ServerId};
+use crate::session::Scope;
 use crate::tree::{Applied, Lane, Rules, SessionChange, Traces};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ fn request() -> Draft<'static> {
     Draft::Request {
         session: SessionId(9),
         connection: ConnectionId(1),
+        scope: Scope::Global,
         rules: Rules::default(),
         identities: vec![
             Id::new("ip", "10.1.1.1"),

@@ -4,8 +4,11 @@ use super::*;
 use crate::environment::{Clock, SystemClock};
 use crate::history::record::tests::change;
 use crate::proto::{ConnectionId, Id, OpCode, PASSWORD_BYTES, ServerId, SessionId, Writer};
-use crate::replica::{DigestAlgorithm, DigestSettings, Replica, SaslSettings, Settings};
-use crate::session::Origin;
+use crate::replica::{
+    DigestAlgorithm, DigestSettings, Replica, RequestSettings, SaslSettings, SessionSettings,
+    Settings,
+};
+use crate::session::{Origin, Scope};
 use crate::tree::{Batch, Draft, Kind, Lane, Rules, Run, Tree};
 use bytes::BytesMut;
 use tempfile::TempDir;
@@ -41,6 +44,8 @@ fn settings() -> Settings {
         },
         sasl: SaslSettings::default(),
         required_schemes: Vec::new(),
+        sessions: SessionSettings::default(),
+        requests: RequestSettings::default(),
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
     }
@@ -100,6 +105,7 @@ impl Stage {
         self.propose(&Draft::Request {
             session: SESSION,
             connection: CONNECTION,
+            scope: Scope::Global,
             rules: Rules::default(),
             identities: vec![Id::new("ip", "10.0.0.1")],
             op,

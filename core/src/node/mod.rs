@@ -27,7 +27,7 @@ use crate::history::History;
 use crate::proto::{ServerId, SessionId};
 use crate::raft::Leadership;
 use crate::server::config::Config;
-use crate::server::{ExpireError, Seams, Server, StartError, listen_to_clients};
+use crate::server::{ExpireError, Observer, Seams, Server, StartError, listen_to_clients};
 use crate::storage::MemoryDisk;
 
 pub use config::{NodeConfig, Storage};
@@ -191,6 +191,11 @@ impl Node {
             ..crate::ClientConfig::new(hosts.expect("an address, or the name of the inside"))
         };
         crate::Client::open_on(&self.runtime, config)
+    }
+
+    /// Tells whoever operates the node about it: counters, connections, health.
+    pub fn observer(&self) -> Observer {
+        self.server().observer()
     }
 
     /// Where the data lies, absolute; `None` if it is in memory.

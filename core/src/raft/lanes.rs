@@ -14,12 +14,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use openraft::impls::ProgressResponder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use crate::metrics::{Count, Detailed};
 use crate::proto::{Malformed, Reader, ServerId, SessionId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
 use crate::raft::{Consensus, Leadership};
@@ -102,6 +103,7 @@ async fn lead(consensus: &Arc<Consensus>, now: Leadership, asks: &mut mpsc::Rece
             let runs = proposer.take_batch();
             if !runs.is_empty() {
                 let batch = Batch::new(consensus.clock.wall_ms(), &runs);
+                let proposed = Proposed::count(consensus, &runs);
                 let (responder, written) = ProgressResponder::complete_only();
                 if consensus
                     .raft
@@ -116,16 +118,18 @@ async fn lead(consensus: &Arc<Consensus>, now: Leadership, asks: &mut mpsc::Rece
                     tokio::time::sleep(RETRY).await;
                     break;
                 }
-                in_flight.push(written);
+                in_flight.push(written.map(move |written| (proposed, written)));
                 continue;
             }
         }
         tokio::select! {
             biased;
             _ = leadership.changed() => {}
-            Some(written) = in_flight.next() => {
+            Some((proposed, written)) = in_flight.next() => {
                 // A refusal comes right after an election, before the first quorum answered.
-                if !matches!(written, Ok(Ok(_))) {
+                if matches!(written, Ok(Ok(_))) {
+                    proposed.committed(consensus);
+                } else {
                     tokio::time::sleep(RETRY).await;
                     proposer.lose();
                 }
@@ -135,6 +139,35 @@ async fn lead(consensus: &Arc<Consensus>, now: Leadership, asks: &mut mpsc::Rece
         }
     }
     proposer.lose();
+}
+
+/// A batch on its way.
+#[derive(Clone, Copy)]
+struct Proposed {
+    drafts: u64,
+    begun_us: u64,
+}
+
+impl Proposed {
+    fn count(consensus: &Consensus, runs: &[Run]) -> Proposed {
+        let drafts = runs.iter().map(|run| u64::from(run.count)).sum();
+        let bytes = runs.iter().map(|run| run.drafts.len() as u64).sum();
+        let metrics = &consensus.metrics;
+        metrics.add(Count::Proposals, drafts);
+        metrics.proposal_sizes.observe(bytes, bytes, bytes);
+        Proposed {
+            drafts,
+            begun_us: consensus.clock.monotonic_us(),
+        }
+    }
+
+    fn committed(self, consensus: &Consensus) {
+        let us = consensus.clock.monotonic_us().saturating_sub(self.begun_us);
+        let metrics = &consensus.metrics;
+        metrics.add(Count::Commits, self.drafts);
+        let latency = metrics.detailed(Detailed::ProposalLatency);
+        latency.observe_times(us, self.drafts);
+    }
 }
 
 fn answer_myself(consensus: &Arc<Consensus>, ask: Ask) {

@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::environment::{Clock, Net};
+use crate::metrics::{Basic, Count, Metrics};
 use crate::proto::{ServerId, SessionId};
 use crate::raft::lanes::Ask;
 use crate::raft::log_store::LogStore;
@@ -154,6 +155,11 @@ impl Recovered {
         }
     }
 
+    /// Whether there was a snapshot on disk.
+    pub fn is_loaded(&self) -> bool {
+        self.meta.is_some()
+    }
+
     /// Loads a snapshot. Blocks; not for async threads.
     pub fn load(file: &SnapshotFile) -> io::Result<Recovered> {
         let restored = state_machine::load(file)?;
@@ -265,6 +271,7 @@ pub struct Consensus {
     touched: mpsc::UnboundedSender<Vec<SessionId>>,
     /// When the leader last proved that it hears this server, milliseconds of the clock.
     contact_ms: AtomicU64,
+    metrics: Arc<Metrics>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -323,6 +330,7 @@ impl Consensus {
             me: parts.me,
             net: Arc::clone(&parts.net),
             addresses: Arc::new(parts.members.clone()),
+            metrics: Arc::clone(parts.replica.metrics()),
             silent: Arc::default(),
             connect: parts.timing.connect,
             append: parts.timing.append,
@@ -348,6 +356,7 @@ impl Consensus {
             applied,
             asks,
             touched: parts.touched,
+            metrics: Arc::clone(parts.replica.metrics()),
             tasks: Mutex::new(Vec::new()),
         });
         consensus.spawn(follow_leadership(Arc::clone(&consensus)));
@@ -499,6 +508,13 @@ impl Consensus {
             .map(entry_id)
     }
 
+    /// Asks the core of Raft something, to learn that it goes round: `false` when no answer came
+    /// within `limit`.
+    pub async fn is_alive(&self, limit: Duration) -> bool {
+        let asking = self.raft.with_raft_state(|state| *state.vote_ref());
+        matches!(tokio::time::timeout(limit, asking).await, Ok(Ok(_)))
+    }
+
     /// Tells the index of the last entry applied here, and when it changes.
     pub fn watch_applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
@@ -576,6 +592,7 @@ pub struct Synced {
 async fn follow_leadership(consensus: Arc<Consensus>) {
     let mut metrics = consensus.raft.metrics();
     let me = u64::from(consensus.me.0);
+    let mut search = Search::default();
     loop {
         let now = {
             let metrics = metrics.borrow_and_update();
@@ -604,9 +621,39 @@ async fn follow_leadership(consensus: Arc<Consensus>) {
             }
             changed
         });
+        search.look(&consensus, now);
         if metrics.changed().await.is_err() {
             consensus.leadership.send_replace(Leadership::Stopped);
             return;
+        }
+    }
+}
+
+/// Measures how long this server is without a leader.
+#[derive(Default)]
+struct Search {
+    since_us: Option<u64>,
+}
+
+impl Search {
+    fn look(&mut self, consensus: &Consensus, now: Leadership) {
+        let (metrics, clock) = (&consensus.metrics, &consensus.clock);
+        match (now, self.since_us) {
+            (Leadership::Nobody, None) => {
+                metrics.count(Count::Looking);
+                self.since_us = Some(clock.monotonic_us());
+            }
+            (Leadership::Mine { .. } | Leadership::Of { .. }, Some(since_us)) => {
+                self.since_us = None;
+                let us = clock.monotonic_us().saturating_sub(since_us);
+                // Serving goes on with the leader: there is no phase between the two.
+                metrics.basic(Basic::ElectionTime).observe(us);
+                metrics.basic(Basic::UnavailableTime).observe(us);
+                if let Leadership::Mine { .. } = now {
+                    metrics.basic(Basic::LeaderUnavailableTime).observe(us);
+                }
+            }
+            _ => {}
         }
     }
 }

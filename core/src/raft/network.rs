@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::environment::Net;
+use crate::metrics::{Count, Metrics};
 use crate::proto::{Malformed, Reader, ServerId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
 use crate::raft::types::{SnapshotMeta, TypeConfig, Vote, get_vote, put_vote, snapshot_meta_bytes};
@@ -49,6 +50,8 @@ pub(crate) struct Network {
     pub(crate) connect: Duration,
     /// To send a peer a small entry and have it on its disk.
     pub(crate) append: Duration,
+    /// What this server counts.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -258,6 +261,7 @@ async fn send_snapshot(
     file: &SnapshotFile,
 ) -> io::Result<Vote> {
     let (mut reader, mut writer) = peer::connect(&*link.network.net, &link.address, hello).await?;
+    link.network.metrics.count(Count::SnapshotsSent);
     tracing::info!(
         target = link.target,
         bytes = file.bytes,

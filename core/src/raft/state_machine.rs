@@ -10,13 +10,14 @@ use openraft::{EntryPayload, OptionalSend, Snapshot};
 use tokio::sync::{oneshot, watch};
 
 use crate::environment::Clock;
+use crate::metrics::{Basic, Detailed, Histogram};
 use crate::raft::proposer::Proposer;
 use crate::raft::types::{
     LogId, SnapshotMeta, StoredMembership, TypeConfig, entry_id, snapshot_meta, snapshot_meta_bytes,
 };
-use crate::replica::{Ending, Progress, Replica};
+use crate::replica::{Ending, LastSnapshot, Progress, Replica};
 use crate::storage::{EntryId, SnapshotFile, Snapshots, is_out_of_space};
-use crate::tree::{Lane, Tree, image};
+use crate::tree::{Batch, Lane, Tree, image};
 
 /// Pause before a snapshot that found no room on the disk is tried again.
 const SPACE_RETRY: Duration = Duration::from_secs(5);
@@ -111,6 +112,16 @@ impl StateMachine {
         }
     }
 
+    /// How long the proposals of a batch were on their way.
+    fn measure(&self, batch: &Batch, executed: u64) {
+        let stamp_ms = batch.stamp_ms().unwrap_or_default();
+        let ms = u64::try_from(self.clock.wall_ms().saturating_sub(stamp_ms)).unwrap_or(0);
+        let metrics = self.replica.metrics();
+        metrics
+            .detailed(Detailed::PropagationLatency)
+            .observe_times(ms * 1000, executed);
+    }
+
     fn meta(&self) -> SnapshotMeta {
         SnapshotMeta {
             last_log_id: self.last_applied,
@@ -140,6 +151,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     let now_us = self.clock.monotonic_us();
                     let progress = self.replica.apply(*log_id.leader_id, &batch, now_us);
                     let progress = progress.map_err(invalid)?;
+                    self.measure(&batch, progress.executed);
                     self.proposer.progress(progress);
                     self.follow_lane(progress.superseded);
                 }
@@ -161,6 +173,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             snapshots: Arc::clone(&self.snapshots),
             view: self.replica.view(),
             meta: self.meta(),
+            time: Arc::clone(self.replica.metrics().basic(Basic::SnapshotTime)),
+            last: Arc::clone(&self.replica.last_snapshot),
+            clock: Arc::clone(&self.clock),
         }
     }
 
@@ -200,6 +215,9 @@ pub(crate) struct SnapshotBuilder {
     snapshots: Arc<Snapshots>,
     view: Tree,
     meta: SnapshotMeta,
+    time: Arc<Histogram>,
+    last: Arc<LastSnapshot>,
+    clock: Arc<dyn Clock>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
@@ -210,9 +228,14 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     ) -> io::Result<Snapshot<CommittedLeader, u64, openraft::BasicNode, SnapshotFile>> {
         // An error stops the server, and a full disk must not: the snapshot can wait, and costs
         // little memory while it does, since writes are refused.
+        let begun_us = self.clock.monotonic_us();
         loop {
             match self.write_aside().await {
                 Ok(snapshot) => {
+                    let now_us = self.clock.monotonic_us();
+                    self.time.observe(now_us.saturating_sub(begun_us));
+                    let written_s = self.clock.wall_ms() / 1000;
+                    self.last.note(self.view.last_zxid(), Some(written_s));
                     return Ok(Snapshot {
                         meta: self.meta.clone(),
                         snapshot,
@@ -329,6 +352,9 @@ mod tests {
             snapshots: Arc::new(snapshots),
             view: Tree::new(),
             meta: SnapshotMeta::default(),
+            time: Arc::default(),
+            last: Arc::default(),
+            clock: Arc::new(crate::environment::SystemClock::new()),
         };
         disk.set_space(Some(disk.bytes_used()));
         let full = builder.write_aside().await.expect_err("there is no room");

@@ -24,6 +24,8 @@ pub struct Progress {
     /// A draft of this server was refused because one before it is missing: all that are not done
     /// must be sent again.
     pub gap: bool,
+    /// How many of its proposals were carried out.
+    pub executed: u64,
     /// A life of this server with a greater boot has been at work: this one must open a lane
     /// behind it, or nothing it proposes is ever executed.
     pub superseded: Option<u64>,
@@ -65,6 +67,7 @@ impl Replica {
                             now_us,
                         };
                         self.execute(&mut tree, own, &at, &draft, &mut woken);
+                        progress.executed += 1;
                         if lane == own {
                             progress.done = Some(number);
                         }
@@ -102,6 +105,7 @@ impl Replica {
         let tracing = self.tracing(at.now_us, tree.last_zxid());
         let (lane, number) = (at.lane, at.number);
         let mut applied = tree.apply_traced(at.term, at.stamp_ms, lane, number, draft, tracing);
+        self.count_applied(tree, draft, &applied);
         self.tell_witnesses(at, own, draft, waiting.as_deref(), &mut applied);
         for event in &applied.events {
             self.deliver(&applied, event, woken);
@@ -194,6 +198,7 @@ impl Replica {
                 ..
             } => {
                 let shown = (*session, &password[..], *timeout_ms);
+                self.metrics.opened_session();
                 answer_handshake(at, connection, outcome, shown);
             }
             Draft::Attach {
@@ -206,6 +211,7 @@ impl Replica {
                 answer_handshake(at, connection, outcome, shown);
             }
             Draft::Request { .. } | Draft::Refused { .. } => {
+                self.count_refusal(draft, &outcome.applied);
                 self.answer_write(at, connection, &outcome.applied);
             }
             Draft::Upgrade { .. } | Draft::Expire { .. } | Draft::Reap { .. } => {}
@@ -235,6 +241,7 @@ impl Replica {
     /// Pushes an event into the outboxes of those who watch and may read.
     fn deliver(&self, applied: &Applied, event: &Event, woken: &mut Vec<Arc<Connection>>) {
         let hearing = self.watches.lock().fire(event.kind, &event.path);
+        self.count_hearing(event.kind, hearing.len());
         for id in hearing {
             let Some(connection) = self.connection(id) else {
                 continue;

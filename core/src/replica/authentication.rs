@@ -94,6 +94,10 @@ pub struct SaslSettings {
     pub allow_failed: bool,
 }
 
+/// A credential proves nothing, or its scheme is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotProven;
+
 impl Replica {
     /// Adds the identities a packet proves, or ends the connection. The reply overtakes those of
     /// earlier requests, as in ZooKeeper.
@@ -102,13 +106,7 @@ impl Replica {
             state.end(Ending::Malformed);
             return;
         };
-        let proven = match &*scheme {
-            "digest" if self.settings.digest.enabled => auth.map(|auth| self.digest(auth)),
-            // Everybody has the identity of an address already.
-            "ip" => Some(Vec::new()),
-            _ => None,
-        };
-        let Some(proven) = proven else {
+        let Ok(proven) = self.prove(&scheme, auth) else {
             state.push_reply(xid, ON_ARRIVAL, &Err(Code::AuthFailed));
             state.end(Ending::AuthFailed);
             return;
@@ -198,6 +196,19 @@ impl Replica {
         state.push_reply(xid, ON_ARRIVAL, &Err(code));
         state.end(Ending::NotAuthenticated);
         false
+    }
+
+    /// The identities that a credential of some scheme proves. Users of SASL and certificates prove
+    /// theirs in a conversation, so no credential does.
+    pub fn prove(&self, scheme: &str, auth: Option<&[u8]>) -> Result<Vec<Id>, NotProven> {
+        match scheme {
+            "digest" if self.settings.digest.enabled => {
+                auth.map(|auth| self.digest(auth)).ok_or(NotProven)
+            }
+            // Everybody has the identity of an address already.
+            "ip" => Ok(Vec::new()),
+            _ => Err(NotProven),
+        }
     }
 
     fn digest(&self, auth: &[u8]) -> Vec<Id> {

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+use crate::metrics::Recent;
 use crate::proto::ConnectionId;
 use crate::proto::{
     Code, ConnectResponse, EventKind, Id, Notification, OpCode, PASSWORD_BYTES, Reply, SessionId,
@@ -77,6 +78,9 @@ pub enum Ending {
     /// A snapshot replaced the tree.
     #[error("a snapshot was installed, events were skipped")]
     SnapshotInstalled,
+    /// The operator wants fewer connections here.
+    #[error("the operator asked for fewer connections")]
+    Shed,
     /// The server stops.
     #[error("the server is stopping")]
     Stopping,
@@ -115,7 +119,7 @@ pub struct LastAnswer {
     pub took_us: u64,
 }
 
-/// Counters of a server or of one connection.
+/// Counters of one connection.
 #[derive(Debug, Default)]
 pub struct Traffic {
     /// Frames from clients.
@@ -124,10 +128,6 @@ pub struct Traffic {
     pub sent: AtomicU64,
     /// Latencies of answered requests, microseconds.
     pub latency: Latency,
-    /// Requests that were not carried out because they had waited for too long.
-    pub throttled_ops: AtomicU64,
-    /// Large requests whose connection was closed because there was no room for them.
-    pub large_requests_rejected: AtomicU64,
 }
 
 /// Smallest, greatest and mean of a series of durations in microseconds.
@@ -161,6 +161,14 @@ impl Latency {
         if us > self.max_us.load(Ordering::Relaxed) {
             self.max_us.fetch_max(us, Ordering::Relaxed);
         }
+    }
+
+    /// Begins anew.
+    fn reset(&self) {
+        self.count.store(0, Ordering::Relaxed);
+        self.total_us.store(0, Ordering::Relaxed);
+        self.min_us.store(u64::MAX, Ordering::Relaxed);
+        self.max_us.store(0, Ordering::Relaxed);
     }
 
     /// How many, their sum, the smallest and the greatest, in microseconds; zeros before the
@@ -198,6 +206,7 @@ pub struct Connection {
     pub established_ms: i64,
     /// Frames received, frames sent, and latencies of this connection.
     pub traffic: Traffic,
+    was_reset: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -225,31 +234,69 @@ pub struct State {
     outbox: BytesMut,
     ending: Option<Ending>,
     pub(super) last: Option<LastAnswer>,
-    frames_sent: u64,
+    /// The namespace read last.
+    pub(super) recent: Recent,
+    sent: Sent,
+}
+
+/// What was put into an outbox since it was last taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) frames: u64,
+    /// Bytes of notifications.
+    pub(super) event_bytes: u64,
+    /// Bytes of the last, the smallest and the largest frame behind the handshake.
+    pub(super) size_last: u64,
+    pub(super) size_min: u64,
+    pub(super) size_max: u64,
+}
+
+impl Sent {
+    const NOTHING: Sent = Sent {
+        frames: 0,
+        event_bytes: 0,
+        size_last: 0,
+        size_min: u64::MAX,
+        size_max: 0,
+    };
+
+    /// Counts a frame of so many bytes, its length included.
+    fn frame(&mut self, bytes: usize) {
+        let size = (bytes as u64).saturating_sub(4);
+        self.frames += 1;
+        self.size_last = size;
+        self.size_min = self.size_min.min(size);
+        self.size_max = self.size_max.max(size);
+    }
 }
 
 impl State {
     /// Owes the client a reply.
     pub(super) fn push_reply(&mut self, xid: Xid, zxid: Zxid, result: &Result<Reply<'_>, Code>) {
         if self.ending.is_none() {
+            let before = self.outbox.len();
             reply_frame(xid, zxid, result, &mut self.outbox);
-            self.frames_sent += 1;
+            self.sent.frame(self.outbox.len() - before);
         }
     }
 
     /// Owes the client a failure whose record is there all the same, with a null token in it.
     pub(super) fn push_failure_with_token(&mut self, xid: Xid, zxid: Zxid, code: Code) {
         if self.ending.is_none() {
+            let before = self.outbox.len();
             failed_token_frame(xid, zxid, code, &mut self.outbox);
-            self.frames_sent += 1;
+            self.sent.frame(self.outbox.len() - before);
         }
     }
 
     /// Owes the client a notification.
     pub(super) fn push_event(&mut self, zxid: Zxid, kind: EventKind, path: &str) {
         if self.ending.is_none() {
+            let before = self.outbox.len();
             Notification::encode(zxid, kind, path, &mut self.outbox);
-            self.frames_sent += 1;
+            let bytes = self.outbox.len() - before;
+            self.sent.frame(bytes);
+            self.sent.event_bytes += bytes as u64;
         }
     }
 
@@ -293,6 +340,7 @@ impl Connection {
             attached_ms: AtomicU64::new(0),
             established_ms,
             traffic: Traffic::default(),
+            was_reset: AtomicBool::new(false),
             state: Mutex::new(State {
                 identities: Arc::new([address]),
                 exchange: Exchange::default(),
@@ -303,7 +351,8 @@ impl Connection {
                 outbox: BytesMut::new(),
                 ending: None,
                 last: None,
-                frames_sent: 0,
+                recent: Recent::default(),
+                sent: Sent::NOTHING,
             }),
         }
     }
@@ -372,7 +421,7 @@ impl Connection {
             read_only,
         };
         response.encode(&mut state.outbox);
-        state.frames_sent += 1;
+        state.sent.frames += 1;
         drop(state);
         self.wake.notify_one();
     }
@@ -389,7 +438,7 @@ impl Connection {
             ..ConnectResponse::refused(read_only)
         };
         refusal.encode(&mut state.outbox);
-        state.frames_sent += 1;
+        state.sent.frames += 1;
         state.end(Ending::AttachRefused);
         drop(state);
         self.wake.notify_one();
@@ -415,12 +464,34 @@ impl Connection {
     }
 
     /// Takes what is owed, and the reason to end after it has been sent.
-    pub fn take_outbox(&self) -> (BytesMut, Option<Ending>) {
+    #[cfg(test)]
+    pub(super) fn take_outbox(&self) -> (BytesMut, Option<Ending>) {
+        let (owed, ending, _) = self.take_counted();
+        (owed, ending)
+    }
+
+    /// Takes what is owed, the reason to end after it has been sent, and what it is.
+    pub(super) fn take_counted(&self) -> (BytesMut, Option<Ending>, Sent) {
         let mut state = self.lock();
-        self.traffic
-            .sent
-            .fetch_add(std::mem::take(&mut state.frames_sent), Ordering::Relaxed);
-        (state.outbox.split(), state.ending)
+        let sent = std::mem::replace(&mut state.sent, Sent::NOTHING);
+        if sent.frames > 0 {
+            self.traffic.sent.fetch_add(sent.frames, Ordering::Relaxed);
+        }
+        (state.outbox.split(), state.ending, sent)
+    }
+
+    /// What is counted of it begins anew, as after `crst`.
+    pub fn reset_counters(&self) {
+        self.traffic.received.store(0, Ordering::Relaxed);
+        self.traffic.sent.store(0, Ordering::Relaxed);
+        self.traffic.latency.reset();
+        self.lock().last = None;
+        self.was_reset.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is counted of it has begun anew once.
+    pub fn was_reset(&self) -> bool {
+        self.was_reset.load(Ordering::Relaxed)
     }
 
     /// Whether it ends once what is owed has been sent.
@@ -436,6 +507,11 @@ impl Connection {
     /// Requests that are not answered yet.
     pub fn outstanding(&self) -> usize {
         self.lock().pipeline.len()
+    }
+
+    /// Syncs that are not answered yet.
+    pub fn pending_syncs(&self) -> usize {
+        self.lock().pipeline.pending_syncs()
     }
 
     /// The last request answered.

@@ -14,6 +14,7 @@
 mod apply;
 mod authentication;
 mod connection;
+mod counting;
 mod local;
 mod requests;
 #[cfg(test)]
@@ -21,12 +22,15 @@ mod tests;
 mod watching;
 mod witness;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use std::time::Duration;
+
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
+use crate::metrics::{Count, Metrics, Recent};
 use crate::proto::ConnectionId;
 use crate::proto::{SessionId, Zxid};
 use crate::session::local::LocalSessions;
@@ -34,8 +38,9 @@ use crate::tree::{Lane, Rules, Tree};
 use crate::watch::Watches;
 
 pub use apply::Progress;
-pub use authentication::{DigestAlgorithm, DigestSettings, SaslSettings};
-pub use connection::{Access, Connection, Ending, Handshake, Traffic};
+pub use authentication::{DigestAlgorithm, DigestSettings, NotProven, SaslSettings};
+pub use connection::{Access, Connection, Ending, Handshake};
+pub use counting::LastSnapshot;
 pub use local::SessionSettings;
 pub(crate) use local::Shown;
 pub use requests::{Arrival, Effects, RequestSettings};
@@ -88,13 +93,24 @@ pub struct Replica {
     local: Mutex<LocalSessions>,
     /// When an exceeded quota was told of last, microseconds; 0 for never.
     quota_told_us: AtomicU64,
-    /// What the operator's counters show.
-    pub traffic: Traffic,
+    metrics: Arc<Metrics>,
+    /// The last snapshot of this server.
+    pub last_snapshot: Arc<LastSnapshot>,
+    /// Where the last write went; a leaf, and only who applies takes it.
+    recent_write: Mutex<Recent>,
+    /// ZooKeeper's digests of recent states; a leaf.
+    digests: Mutex<VecDeque<(Zxid, u64)>>,
 }
 
 impl Replica {
     /// A replica of `tree` that proposes on `lane`.
+    #[cfg(test)]
     pub fn new(settings: Settings, tree: Tree, lane: Lane) -> Replica {
+        Replica::counting(settings, tree, lane, Arc::default())
+    }
+
+    /// A replica of `tree` that proposes on `lane` and counts in `metrics`.
+    pub fn counting(settings: Settings, tree: Tree, lane: Lane, metrics: Arc<Metrics>) -> Replica {
         Replica {
             settings,
             tree: RwLock::new(tree),
@@ -106,7 +122,10 @@ impl Replica {
             large_bytes: AtomicUsize::new(0),
             local: Mutex::default(),
             quota_told_us: AtomicU64::new(0),
-            traffic: Traffic::default(),
+            metrics,
+            last_snapshot: Arc::default(),
+            recent_write: Mutex::default(),
+            digests: Mutex::default(),
         }
     }
 
@@ -119,6 +138,11 @@ impl Replica {
     /// The tree as it is now. Writers wait as long as the guard lives.
     pub fn tree(&self) -> RwLockReadGuard<'_, Tree> {
         self.tree.read()
+    }
+
+    /// Whether the tree can be read within `limit`. Blocks.
+    pub fn is_readable(&self, limit: Duration) -> bool {
+        self.tree.try_read_for(limit).is_some()
     }
 
     /// A consistent view that does not hold anybody up: one pointer copy.
@@ -143,12 +167,13 @@ impl Replica {
         for witness in &self.witnesses {
             witness.skipped(present.last_zxid(), tree.last_zxid());
         }
+        self.forget_digests();
         std::mem::replace(&mut *present, tree)
     }
 
     /// Takes in a connection whose handshake has been received.
     pub fn connect(&self, connection: Arc<Connection>) {
-        self.traffic.received.fetch_add(1, Ordering::Relaxed);
+        self.metrics.count(Count::PacketsReceived);
         connection.traffic.received.fetch_add(1, Ordering::Relaxed);
         self.connections.lock().insert(connection.id(), connection);
     }
@@ -160,8 +185,6 @@ impl Replica {
         self.large_bytes.fetch_sub(large_bytes, Ordering::Relaxed);
         self.watches.lock().forget(connection.id());
         self.connections.lock().remove(&connection.id());
-        let sent = connection.traffic.sent.load(Ordering::Relaxed);
-        self.traffic.sent.fetch_add(sent, Ordering::Relaxed);
     }
 
     /// One of this server's connections, if it is still there.
@@ -199,6 +222,16 @@ impl Replica {
     /// Watches in both tables.
     pub fn watch_count(&self) -> usize {
         self.watches.lock().count()
+    }
+
+    /// A page of the data table of watches, in the order of their paths: at most `max` paths after
+    /// `after`, each with who watches it. In pieces, so that nobody waits for the whole.
+    pub fn watched_after(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<(Box<str>, Vec<ConnectionId>)> {
+        self.watches.lock().data_after(after, max)
     }
 
     /// Requests that are not answered yet, of all connections.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::metrics::Count;
 use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
 use crate::replica::{Access, Connection, Ending, HOLD_BYTES_MAX, Replica};
@@ -79,19 +80,21 @@ impl Replica {
         let mut effects = Effects::default();
         let tree = self.tree.read();
         let mut state = connection.lock();
+        let (mut received, mut bytes) = (0, 0);
         for frame in frames {
             if state.is_ending() {
                 // Dropped, lest it fill the input.
                 continue;
             }
-            self.traffic.received.fetch_add(1, Ordering::Relaxed);
-            connection.traffic.received.fetch_add(1, Ordering::Relaxed);
+            received += 1;
+            bytes += 4 + frame.len() as u64;
             self.arrive_one(&tree, connection, &mut state, &frame, at, &mut effects);
             if is_full(&state, &effects) {
                 effects.more = true;
                 break;
             }
         }
+        self.count_received(connection, received, bytes);
         effects
     }
 
@@ -151,7 +154,7 @@ impl Replica {
         let throttled_us = self.settings.requests.throttled_us;
         let spared = closes || op == OpCode::Ping;
         if !spared && throttled_us.is_some_and(|most_us| waited_us > most_us) {
-            self.traffic.throttled_ops.fetch_add(1, Ordering::Relaxed);
+            self.metrics.count(Count::ThrottledOps);
             return Course::Refused(Code::ThrottledOp);
         }
         match state.scope {
@@ -172,9 +175,7 @@ impl Replica {
             return Some(bytes);
         }
         self.large_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.traffic
-            .large_requests_rejected
-            .fetch_add(1, Ordering::Relaxed);
+        self.metrics.count(Count::LargeRequestsRejected);
         None
     }
 
@@ -294,7 +295,11 @@ impl Replica {
         let result = match (held.course, Request::decode(held.op, &held.body)) {
             (Course::Refused(code), _) => Err(code),
             (_, Err(_)) => Err(Code::MarshallingError),
-            (_, Ok(request)) => self.read(tree, connection, state, held, &request),
+            (_, Ok(request)) => {
+                let result = self.read(tree, connection, state, held, &request);
+                self.count_read(state, &request, &result);
+                result
+            }
         };
         self.reply(tree, connection, state, held, &result, now_us);
     }
@@ -382,7 +387,7 @@ impl Replica {
         now_us: u64,
     ) {
         let us = now_us.saturating_sub(answered.arrived_us);
-        self.traffic.latency.add(us);
+        self.count_latency(answered.op, us);
         connection.traffic.latency.add(us);
         state.last = Some(LastAnswer {
             op: answered.op,

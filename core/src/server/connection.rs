@@ -9,13 +9,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::environment::Stream;
+use crate::metrics::Count;
 use crate::proto::{ConnectRequest, Frames, Id, SessionId};
 use crate::replica::{Arrival, Connection, Effects, Ending, Handshake};
 use crate::server::config::Transport;
@@ -67,6 +67,7 @@ pub(crate) async fn serve(
     };
     // Boxed, so that what a handshake needs is given back before the conversation.
     let opening = Box::pin(opening);
+    let metrics = shared.replica.metrics();
     let (connection, mut socket) =
         match tokio::time::timeout(shared.limits.handshake, opening).await {
             Ok(Ok((Opening::Connected(connection), socket))) => (connection, socket),
@@ -76,10 +77,14 @@ pub(crate) async fn serve(
                 return;
             }
             Ok(Err(refusal)) => {
+                if let Refusal::NotServing = refusal {
+                    metrics.count(Count::ClosedWhileNotServing);
+                }
                 tracing::info!(%peer, %refusal, "client not served");
                 return;
             }
             Err(_) => {
+                metrics.count(Count::SessionlessExpired);
                 notice(
                     &shared,
                     peer,
@@ -91,6 +96,9 @@ pub(crate) async fn serve(
     let ended = converse(&shared, &connection, &mut socket).await;
     shared.replica.disconnect(&connection);
     let session = connection.session();
+    if matches!(ended, Ok(Ending::AuthFailed | Ending::TooManyIdentities)) {
+        metrics.count(Count::AuthFailed);
+    }
     match ended {
         Ok(ending @ (Ending::OutboxFull | Ending::TooManyIdentities)) => {
             notice(&shared, peer, &ending.to_string());
@@ -99,7 +107,10 @@ pub(crate) async fn serve(
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             notice(&shared, peer, &format!("{error} (jute.maxbuffer)"));
         }
-        Err(error) => tracing::debug!(%peer, %session, %error, "connection lost"),
+        Err(error) => {
+            metrics.count(Count::ConnectionsDropped);
+            tracing::debug!(%peer, %session, %error, "connection lost");
+        }
     }
     // The client sees the end whether or not this reaches it.
     let _ = socket.writer.shutdown().await;
@@ -179,7 +190,7 @@ async fn open(
         .copied()
         .and_then(Word::from_bytes)
     {
-        let answer = status::answer(shared, word);
+        let answer = answer(shared, socket, word, peer).await?;
         socket.writer.write_all(answer.as_bytes()).await?;
         socket.writer.shutdown().await?;
         return Ok(Opening::Answered);
@@ -191,6 +202,7 @@ async fn open(
         }
     };
     let request = ConnectRequest::decode(&frame)?;
+    shared.replica.metrics().count(Count::ConnectionRequests);
     let access = handshake::admit(shared, &request)?;
     let id = shared.next_connection();
     let connection = Arc::new(Connection::new(id, peer, shared.clock.wall_ms()));
@@ -210,6 +222,30 @@ async fn open(
     Ok(Opening::Connected(connection))
 }
 
+/// What a word is answered. Long answers are made aside.
+async fn answer(
+    shared: &Arc<Shared>,
+    socket: &mut Socket,
+    word: Word,
+    peer: SocketAddr,
+) -> io::Result<String> {
+    if word == Word::Stmk && status::refusal(shared, word).is_none() {
+        // Eight bytes of mask follow the word.
+        while socket.input.len() < 12 {
+            socket.fill().await?;
+        }
+        let mask = socket.input.get(4..).and_then(|rest| rest.first_chunk());
+        let mask = i64::from_be_bytes(mask.copied().unwrap_or_default());
+        shared.console.set_trace_mask(mask);
+    }
+    if !word.takes_long() {
+        return Ok(status::answer(shared, word, peer));
+    }
+    let shared = Arc::clone(shared);
+    let making = tokio::task::spawn_blocking(move || status::answer(&shared, word, peer));
+    making.await.map_err(io::Error::other)
+}
+
 /// Frames in, outbox out, until the connection ends. The reason is the server's; an error is the
 /// client's or the network's.
 async fn converse(
@@ -227,7 +263,7 @@ async fn converse(
             true => Taken::More,
             false => take_frames(shared, connection, socket, now_us)?,
         };
-        let (owed, ending) = connection.take_outbox();
+        let (owed, ending) = shared.replica.take_outbox(connection);
         if !owed.is_empty() {
             send(connection, &mut socket.writer, &owed).await?;
         }
@@ -278,10 +314,7 @@ enum Taken {
 /// takes it along, as far as it was read.
 async fn stall(shared: &Shared, connection: &Connection, socket: &mut Socket) -> io::Result<()> {
     let throttle = &shared.throttle;
-    throttle
-        .counts
-        .request_waits
-        .fetch_add(1, Ordering::Relaxed);
+    throttle.count_wait();
     let reads = throttle.watches_waiting_clients() && socket.input.len() < READ_BYTES;
     tokio::select! {
         biased;

@@ -16,6 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::metrics::Count;
 use crate::proto::{ConnectRequest, PASSWORD_BYTES, SessionId};
 use crate::replica::{Access, Connection, Shown};
 use crate::server::Shared;
@@ -168,6 +169,7 @@ fn open_new(
 }
 
 fn propose_attach(shared: &Shared, connection: &Connection, shown: Shown<'_>) {
+    shared.replica.metrics().count(Count::Revalidations);
     shared.replica.drop_attached(shown.session);
     // A longer one is wrong, and remains so when its end is missing; the log need not keep it.
     let password = shown.password.get(..=PASSWORD_BYTES);

@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::metrics::Count;
 use crate::proto::SessionId;
 use crate::raft::Leadership;
+use crate::server::console::Leading;
 use crate::server::sync::RETRY;
 use crate::server::{ExpireError, Shared};
 use crate::session::Expiry;
@@ -42,7 +44,8 @@ async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<Sess
     tokio::pin!(admitting);
     let mut admitted = false;
     let tick_ms = u64::from(shared.config.tick_ms.max(1));
-    let mut expiry = Expiry::new(tick_ms, shared.clock.monotonic_ms());
+    let now_ms = shared.clock.monotonic_ms();
+    let leading = shared.console.lead(Expiry::new(tick_ms, now_ms), now_ms);
     let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reaper = Reaper::new(shared);
@@ -52,19 +55,20 @@ async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<Sess
             _ = tick.tick() => {
                 // A touch that is here already counts, however late this task gets its turn.
                 while let Ok(sessions) = heard.try_recv() {
-                    touch(shared, &mut expiry, &sessions);
+                    touch(shared, &leading, &sessions);
                 }
-                expire(shared, &mut expiry);
+                expire(shared, &leading);
             }
-            Some(sessions) = heard.recv() => touch(shared, &mut expiry, &sessions),
+            Some(sessions) = heard.recv() => touch(shared, &leading, &sessions),
             () = tokio::time::sleep_until(reaper.next) => reaper.go_on(shared),
         }
     }
 }
 
-fn touch(shared: &Shared, expiry: &mut Expiry, touched: &[SessionId]) {
+fn touch(shared: &Shared, leading: &Leading<'_>, touched: &[SessionId]) {
     let now_ms = shared.clock.monotonic_ms();
     let tree = shared.replica.tree();
+    let mut expiry = leading.expiry();
     for id in touched {
         if let Some(session) = tree.sessions().get(id) {
             expiry.touch(*id, session, now_ms);
@@ -72,15 +76,18 @@ fn touch(shared: &Shared, expiry: &mut Expiry, touched: &[SessionId]) {
     }
 }
 
-fn expire(shared: &Shared, expiry: &mut Expiry) {
+fn expire(shared: &Shared, leading: &Leading<'_>) {
     // A leader that has lost its quorum may be deposed; it must not end anybody.
     if !shared.consensus.quorum_is_fresh() {
         return;
     }
     let tree = shared.replica.view();
-    let overdue = expiry.tick(tree.sessions().iter(), shared.clock.monotonic_ms());
+    let overdue = leading
+        .expiry()
+        .tick(tree.sessions().iter(), shared.clock.monotonic_ms());
     for (session, origin) in overdue {
         tracing::info!(%session, "session expired");
+        shared.replica.metrics().count(Count::SessionsExpired);
         shared
             .consensus
             .propose_draft(&Draft::Expire { session, origin });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::environment::Listener;
+use crate::metrics::Count;
 use crate::server::config::Transport;
 use crate::server::{Shared, connection};
 
@@ -28,6 +29,7 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: Box<dyn Listener>, transp
                         ));
                     }
                     Err(refusal) => {
+                        shared.replica.metrics().count(Count::ConnectionsRejected);
                         let now_ms = shared.clock.monotonic_ms();
                         if let Some(unsaid) = shared.limits.notice.due(now_ms) {
                             tracing::warn!(peer = %stream.peer, unsaid, "client refused: {refusal}");

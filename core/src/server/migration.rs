@@ -17,6 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::metrics::Metrics;
 use crate::proto::{ServerId, Zxid};
 use crate::raft::{Recovered, SeedError, replayed, seed};
 use crate::server::config::Config;
@@ -190,7 +191,7 @@ fn put(tree: Tree, me: ServerId, config: &Config) -> Result<(), MigrationError> 
         })
     };
     stand(Standing::Importing)?;
-    let (log, snapshots, _) = open::recover(config, &disk)?;
+    let (log, snapshots, _) = open::recover(config, &disk, &Metrics::default())?;
     seed(&log, &snapshots, tree, me, &members(config).voters)?;
     log.close();
     stand(Standing::Imported)
@@ -315,7 +316,7 @@ fn stopped(config: &Config) -> Result<(Tree, u8), MigrationError> {
             ));
         }
     }
-    let (log, _, recovered) = open::recover(config, &disk)?;
+    let (log, _, recovered) = open::recover(config, &disk, &Metrics::default())?;
     if log.state().last.is_none() && identity.standing != Standing::New {
         return Err(unfit("the log is missing (is dataLogDir the right one?)"));
     }

@@ -26,9 +26,11 @@
 mod audit;
 pub mod config;
 mod connection;
+mod console;
 mod contact;
 mod error;
 pub mod four_letter;
+mod gauges;
 mod handshake;
 mod keeper;
 mod leader;
@@ -36,6 +38,7 @@ mod limits;
 mod listener;
 pub mod migration;
 mod modes;
+pub mod observer;
 mod open;
 mod records;
 mod secure;
@@ -55,22 +58,25 @@ use tokio::task::JoinHandle;
 
 use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
 use crate::history::History;
+use crate::metrics::Basic;
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{
     DigestSettings, Ending, Replica, RequestSettings, SaslSettings, SessionSettings, Settings,
 };
 use crate::server::config::{Config, HostPort, Role, Transport};
+use crate::server::console::Console;
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::server::modes::Modes;
 use crate::server::records::Records;
 use crate::server::secure::ClientTls;
 use crate::server::throttle::Throttle;
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
-use crate::tree::Rules;
 use crate::tree::acl::Schemes;
+use crate::tree::{Lane, Rules};
 
 pub use error::{ExpireError, StartError};
+pub use observer::Observer;
 
 /// Bytes one connection may leave unread before it is closed.
 const OUTBOX_BYTES_MAX: usize = 64 << 20;
@@ -104,6 +110,7 @@ pub(crate) struct Shared {
     /// Another port of TLS alone, if there is one.
     pub(crate) secure_client_port: Option<u16>,
     pub(crate) client_tls: Option<ClientTls>,
+    pub(crate) console: Console,
 }
 
 impl Shared {
@@ -185,11 +192,8 @@ impl Server {
         warn_of_large_requests(&config);
         let me = my_id(&config);
         let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
-        // Moved, not cloned: a second owner would make every change copy its way.
-        let tree = std::mem::take(&mut opened.recovered.tree);
-        let records = Records::start(&config, &clock, tree.last_zxid())?;
-        let replica = Replica::new(settings(&config, &opened.log), tree, lane);
-        let replica = Arc::new(records.watch(replica));
+        let records = Records::start(&config, &clock, opened.recovered.tree.last_zxid())?;
+        let replica = Arc::new(records.watch(new_replica(&config, &mut opened, lane)));
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
             me,
@@ -206,7 +210,7 @@ impl Server {
         let (syncs, asking) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             limits: Limits::new(&config),
-            throttle: Throttle::new(&config, clock.monotonic_ms()),
+            throttle: Throttle::new(&config, Arc::clone(replica.metrics()), clock.monotonic_ms()),
             modes: Modes::new(&config),
             config,
             replica,
@@ -224,6 +228,7 @@ impl Server {
             // 2^20 connections a millisecond are never opened, so no number is used twice.
             next_connection: AtomicU64::new(lane.boot << 20),
             records,
+            console: Console::default(),
         });
         let server = Server {
             shared: Arc::clone(&shared),
@@ -298,6 +303,11 @@ impl Server {
         }
         let not_joined = self.shared.not_joined.lock().clone();
         not_joined.map_or(StartError::Stopped, StartError::NotJoined)
+    }
+
+    /// Tells whoever operates the server about it, as long as it runs.
+    pub fn observer(&self) -> Observer {
+        Observer::new(Arc::clone(&self.shared))
     }
 
     /// Where clients connect, with the port that was really opened.
@@ -398,6 +408,19 @@ impl Server {
 fn my_id(config: &Config) -> ServerId {
     let ensemble = config.ensemble.as_ref();
     ensemble.map_or(ServerId(0), |ensemble| ensemble.my_id)
+}
+
+/// The replica of what was recovered.
+fn new_replica(config: &Config, opened: &mut open::Opened, lane: Lane) -> Replica {
+    // Moved, not cloned: a second owner would make every change copy its way.
+    let tree = std::mem::take(&mut opened.recovered.tree);
+    let metrics = Arc::clone(&opened.metrics);
+    let settings = settings(config, &opened.log);
+    let replica = Replica::counting(settings, tree, lane, metrics);
+    if opened.recovered.is_loaded() {
+        replica.last_snapshot.note(replica.last_zxid(), None);
+    }
+    replica
 }
 
 fn warn_of_large_requests(config: &Config) {
@@ -559,6 +582,7 @@ async fn join(shared: Arc<Shared>, standing: Standing) {
         shared.consensus.halt().await;
         return;
     }
+    let begun_us = shared.clock.monotonic_us();
     let mut leadership = shared.consensus.watch_leadership();
     loop {
         // An error means that it has stopped as well.
@@ -572,5 +596,20 @@ async fn join(shared: Arc<Shared>, standing: Standing) {
         tokio::time::sleep(sync::RETRY).await;
     }
     shared.serving.send_replace(true);
+    measure_sync(&shared, begun_us);
     tracing::info!("serving");
+}
+
+/// Measures how long it took to catch up with the leader.
+fn measure_sync(shared: &Shared, begun_us: u64) {
+    let Some(ensemble) = &shared.config.ensemble else {
+        return;
+    };
+    let what = match (shared.consensus.leadership(), ensemble.me().role) {
+        (Leadership::Mine { .. }, _) => return,
+        (_, Role::Participant) => Basic::FollowerSyncTime,
+        (_, Role::Observer) => Basic::ObserverSyncTime,
+    };
+    let us = shared.clock.monotonic_us().saturating_sub(begun_us);
+    shared.replica.metrics().basic(what).observe(us);
 }

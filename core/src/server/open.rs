@@ -4,7 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
+use crate::metrics::{Basic, Metrics};
 use crate::raft::Recovered;
 use crate::server::StartError;
 use crate::server::config::Config;
@@ -21,6 +23,8 @@ pub(crate) struct Opened {
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) recovered: Recovered,
     pub(crate) standing: Standing,
+    /// What this server counts, from the first flush on.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// [`open`], on a thread that may block.
@@ -51,7 +55,9 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
             dir: config.data_dir.clone(),
         });
     }
-    let (log, snapshots, recovered) = match recover(config, disk) {
+    let metrics = Arc::<Metrics>::default();
+    let opening = Instant::now();
+    let (log, snapshots, recovered) = match recover(config, disk, &metrics) {
         Ok(recovered) => recovered,
         Err(error) if may_be_repaired(config, &error) => {
             standing = Standing::Returning;
@@ -64,10 +70,13 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
             let aside = set_aside(config, &**disk)?;
             tracing::error!(%error, aside = %aside.display(),
                 "the data is damaged; it was set aside and will be fetched from the other servers");
-            recover(config, disk)?
+            recover(config, disk, &metrics)?
         }
         Err(error) => return Err(error),
     };
+    metrics
+        .basic(Basic::DbInitTime)
+        .observe(micros_since(opening));
     // A snapshot alone is not enough: the log behind it may have been acknowledged.
     if log.state().last.is_none() {
         match standing {
@@ -88,7 +97,12 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
         snapshots: Arc::new(snapshots),
         recovered: recovered.unwrap_or_else(Recovered::fresh),
         standing,
+        metrics,
     })
+}
+
+fn micros_since(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 fn identity(config: &Config, disk: &dyn Disk, server_id: u8) -> Result<Identity, StartError> {
@@ -129,10 +143,13 @@ pub(crate) fn stand(config: &Config, disk: &dyn Disk, standing: Standing) -> io:
 pub(super) fn recover(
     config: &Config,
     disk: &Arc<dyn Disk>,
+    metrics: &Metrics,
 ) -> Result<(Log, Snapshots, Option<Recovered>), StartError> {
     let mut salt = [0; 8];
     getrandom::fill(&mut salt).map_err(|error| StartError::Io(io::Error::other(error)))?;
     let mut options = LogOptions::new(u64::from_ne_bytes(salt));
+    options.fsync_slow_us = u64::from(config.fsync_warning_threshold_ms) * 1000;
+    options.fsync_time = Arc::clone(metrics.basic(Basic::FsyncTime));
     if config.pre_alloc_size_kb > 0 {
         options.segment_bytes = (config.pre_alloc_size_kb << 10).clamp(1 << 20, 1 << 30);
     }
@@ -143,7 +160,12 @@ pub(super) fn recover(
     }
     let keep = usize::try_from(config.autopurge_snap_retain_count).unwrap_or(3);
     let snapshots = Snapshots::open(Arc::clone(disk), &config.data_dir, keep)?;
+    let loading = Instant::now();
     let recovered = newest(&log, &snapshots)?;
+    if recovered.is_some() {
+        let time = metrics.basic(Basic::StartupSnapLoadTime);
+        time.observe(micros_since(loading));
+    }
     Ok((log, snapshots, recovered))
 }
 

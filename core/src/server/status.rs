@@ -1,59 +1,85 @@
-//! Answers to four-letter words, from the counters of a running server.
+//! What this server is and does at the moment, from the counters of a running server; and from it
+//! the answers to four-letter words.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use crate::proto::OpCode;
+use crate::metrics::{Count, Observed};
+use crate::proto::{ConnectionId, OpCode, SessionId};
 use crate::raft::Leadership;
-use crate::replica::{Connection, Traffic};
-use crate::server::Shared;
+use crate::replica::Connection;
 use crate::server::config::Role;
 use crate::server::config::Transport;
-use crate::server::four_letter::metrics::{LeaderMetrics, Metrics, PeerMetrics, Phase, mntr};
+use crate::server::four_letter::listing::{self, Bucket, Dump, Tracked, Watched};
+use crate::server::four_letter::metrics::{Monitor, Phase, mntr};
 use crate::server::four_letter::report::{
     self, ConnectionSession, ConnectionStatus, Environment, Interest, Mode, RunningFacts,
-    ServerStatus, Serving, Summary,
+    ServerStatus, Serving, Sizes, Summary,
 };
 use crate::server::four_letter::{NOT_SERVING, Word};
 use crate::server::modes::Service;
+use crate::server::{Shared, gauges};
 use crate::storage::{Disk, OpenMode};
 
-/// The whole answer to a word.
-pub(crate) fn answer(shared: &Shared, word: Word) -> String {
+/// Watched paths that are copied under one hold of their lock.
+const WATCHED_PAGE: usize = 1024;
+
+/// Why a word is not answered, if it is not.
+pub(crate) fn refusal(shared: &Shared, word: Word) -> Option<String> {
     let config = &shared.config;
-    if !config
-        .four_letter_words
-        .allows(word, config.read_only_mode_enabled)
-    {
-        return word.refusal();
+    let words = &config.four_letter_words;
+    if !words.allows(word, config.read_only_mode_enabled) {
+        return Some(word.refusal());
     }
-    if word.needs_serving_server() && !shared.is_serving() {
-        return NOT_SERVING.into();
+    (word.needs_serving_server() && !shared.is_serving()).then(|| NOT_SERVING.into())
+}
+
+/// The whole answer to a word that `peer` asks.
+pub(crate) fn answer(shared: &Shared, word: Word, peer: SocketAddr) -> String {
+    if let Some(refusal) = refusal(shared, word) {
+        return refusal;
     }
+    let _turn = word.takes_long().then(|| shared.console.long_answer());
     match word {
         Word::Ruok => report::RUOK.into(),
         Word::Isro => report::isro(serving(shared)).into(),
         Word::Envi => report::envi(&environment()),
-        Word::Srvr => report::srvr(&status(shared)),
-        Word::Stat => report::stat(&status(shared), &connections(shared)),
-        Word::Cons => report::cons(&connections(shared)),
-        Word::Conf => report::conf(config, &facts(shared)),
-        Word::Mntr => mntr(&status(shared), &metrics(shared)),
-        // Known to ZooKeeper and not to this version.
-        Word::Crst
-        | Word::Dirs
-        | Word::Dump
-        | Word::Gtmk
-        | Word::Hash
-        | Word::Srst
-        | Word::Stmk
-        | Word::Wchc
-        | Word::Wchp
-        | Word::Wchs => format!("{word} is not supported by this version.\n"),
+        Word::Srvr => report::srvr(&status(shared, 1)),
+        Word::Stat => report::stat(&status(shared, 1), &connections_and(shared, peer)),
+        Word::Cons => report::cons(&connections_and(shared, peer)),
+        Word::Conf => report::conf(&shared.config, &facts(shared)),
+        Word::Mntr => mntr(&monitor(shared, 1)),
+        Word::Dirs => {
+            let facts = facts(shared);
+            listing::dirs(facts.data_dir_bytes, facts.log_dir_bytes)
+        }
+        Word::Dump => listing::dump(&dump(shared, Some(peer))),
+        Word::Wchs => listing::wchs(watched(shared).counts()),
+        Word::Wchc => listing::wchc(&watched(shared)),
+        Word::Wchp => listing::wchp(&watched(shared)),
+        Word::Hash => listing::hash(&shared.replica.digests()),
+        Word::Gtmk | Word::Stmk => shared.console.trace_mask().to_string(),
+        Word::Crst => {
+            reset_connections(shared);
+            listing::CONNECTIONS_RESET.into()
+        }
+        Word::Srst => {
+            shared.replica.reset_counters();
+            listing::SERVER_RESET.into()
+        }
     }
 }
 
-fn mode(shared: &Shared) -> Mode {
+/// What is counted of each connection begins anew.
+pub(crate) fn reset_connections(shared: &Shared) {
+    for connection in shared.replica.connections() {
+        connection.reset_counters();
+    }
+}
+
+pub(crate) fn mode(shared: &Shared) -> Mode {
     let Some(ensemble) = &shared.config.ensemble else {
         return Mode::Standalone;
     };
@@ -67,7 +93,7 @@ fn mode(shared: &Shared) -> Mode {
     }
 }
 
-fn serving(shared: &Shared) -> Serving {
+pub(crate) fn serving(shared: &Shared) -> Serving {
     match shared.service() {
         Service::ReadWrite => Serving::ReadWrite,
         Service::ReadOnly => Serving::ReadOnly,
@@ -75,8 +101,7 @@ fn serving(shared: &Shared) -> Serving {
     }
 }
 
-fn summary_ms(traffic: &Traffic) -> Summary {
-    let (count, sum, min, max) = traffic.latency.count_sum_min_max_us();
+fn summary_ms((count, sum, min, max): (u64, u64, u64, u64)) -> Summary {
     Summary {
         count,
         sum: sum / 1000,
@@ -85,107 +110,170 @@ fn summary_ms(traffic: &Traffic) -> Summary {
     }
 }
 
-fn status(shared: &Shared) -> ServerStatus {
-    let traffic = &shared.replica.traffic;
+/// What `srvr` says. `asking` is how many connections to the client port are not in the table.
+pub(crate) fn status(shared: &Shared, asking: usize) -> ServerStatus {
+    let metrics = shared.replica.metrics();
+    let Observed {
+        count,
+        sum,
+        min,
+        max,
+        ..
+    } = metrics.latency();
     let tree = shared.replica.tree();
     let mode = mode(shared);
-    let connections = shared.replica.connections();
-    let sent = connections
-        .iter()
-        .map(|connection| connection.traffic.sent.load(Ordering::Relaxed));
     ServerStatus {
         mode,
-        latency_ms: summary_ms(traffic),
-        packets_received: traffic.received.load(Ordering::Relaxed),
-        packets_sent: traffic.sent.load(Ordering::Relaxed) + sent.sum::<u64>(),
-        // The one that asks counts too.
-        connections: connections.len() as u64 + 1,
+        latency_ms: summary_ms((count, sum, min, max)),
+        packets_received: metrics.counted(Count::PacketsReceived),
+        packets_sent: metrics.counted(Count::PacketsSent),
+        connections: (shared.replica.connections().len() + asking) as u64,
         outstanding_requests: shared.replica.outstanding() as u64,
         last_zxid: u64::try_from(tree.last_zxid().0).unwrap_or(0),
         znode_count: tree.node_count() as u64,
-        proposal_sizes: (mode == Mode::Leader).then(Default::default),
+        proposal_sizes: (mode == Mode::Leader).then(|| Sizes::of(&metrics.proposal_sizes)),
     }
 }
 
-fn metrics(shared: &Shared) -> Metrics {
-    let replica = &shared.replica;
-    let tree = replica.view();
-    let log = shared.log.stats();
-    let synced = shared.consensus.synced_followers();
-    let ensemble = shared.config.ensemble.as_ref();
-    Metrics {
-        ephemerals_count: tree.ephemerals_count() as u64,
-        watch_count: replica.watch_count() as u64,
-        approximate_data_size: tree.approximate_data_size(),
-        global_sessions: tree.sessions().len() as u64,
-        local_sessions: replica.local_session_count() as u64,
-        connection_drop_probability: shared.throttle.drop_probability(),
-        counters: throttling(shared),
-        open_file_descriptor_count: open_files(),
-        max_file_descriptor_count: file_limit(),
-        uptime_ms: shared
-            .clock
-            .monotonic_ms()
-            .saturating_sub(shared.started_ms),
-        peer: ensemble.map(|ensemble| PeerMetrics {
-            quorum_size: ensemble.voters().count() as u64,
-            synced_observers: synced.observers as u64,
-            phase: phase(shared),
-        }),
-        leader: (mode(shared) == Mode::Leader).then(|| LeaderMetrics {
-            learners: synced.learners as u64,
-            synced_followers: synced.followers as u64,
-            ..LeaderMetrics::default()
-        }),
-        summaries: vec![(
-            "fsynctime",
-            Summary {
-                count: log.fsync_count,
-                sum: log.fsync_micros_total / 1000,
-                min: 0,
-                max: log.fsync_micros_max / 1000,
-            },
-        )],
-        ..Metrics::default()
+/// Everything measured and counted.
+pub(crate) fn monitor(shared: &Shared, asking: usize) -> Monitor {
+    Monitor {
+        mode: mode(shared),
+        phase: shared.config.ensemble.as_ref().map(|_| phase(shared)),
+        samples: gauges::samples(shared, asking),
     }
 }
 
-/// What held clients back, under ZooKeeper's names.
-fn throttling(shared: &Shared) -> Vec<(&'static str, u64)> {
-    let counts = &shared.throttle.counts;
-    let traffic = &shared.replica.traffic;
-    [
-        ("connection_rejected", &counts.connections_rejected),
-        ("request_throttle_wait_count", &counts.request_waits),
-        ("stale_requests", &counts.stale_requests),
-        ("stale_requests_dropped", &counts.stale_requests_dropped),
-        ("throttled_ops", &traffic.throttled_ops),
-        ("large_requests_rejected", &traffic.large_requests_rejected),
-    ]
-    .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
-    .into()
+pub(crate) fn uptime_ms(shared: &Shared) -> u64 {
+    let now_ms = shared.clock.monotonic_ms();
+    now_ms.saturating_sub(shared.started_ms)
 }
 
-fn phase(shared: &Shared) -> Phase {
+pub(crate) fn pending_syncs(shared: &Shared) -> usize {
+    let connections = shared.replica.connections();
+    let syncs = connections.iter();
+    syncs.map(|connection| connection.pending_syncs()).sum()
+}
+
+pub(crate) fn phase(shared: &Shared) -> Phase {
     match shared.consensus.leadership() {
         Leadership::Nobody | Leadership::Stopped => Phase::Looking,
+        // A leader that serves no clients takes part all the same.
+        _ if !*shared.serving.borrow() => Phase::Synchronizing,
         Leadership::Mine { .. } | Leadership::Of { .. } => Phase::Broadcasting,
     }
 }
 
-fn connections(shared: &Shared) -> Vec<ConnectionStatus> {
-    shared
-        .replica
-        .connections()
-        .iter()
-        .map(|connection| describe(connection))
+/// Who watches what, gathered piece by piece, so that nobody waits for all of it.
+pub(crate) fn watched(shared: &Shared) -> Watched {
+    let mut sessions = BTreeMap::<ConnectionId, SessionId>::new();
+    for connection in shared.replica.connections() {
+        sessions.insert(connection.id(), connection.session());
+    }
+    let mut by_path = Vec::<(String, Vec<SessionId>)>::new();
+    loop {
+        let after = by_path.last().map(|(path, _)| path.as_str());
+        let page = shared.replica.watched_after(after, WATCHED_PAGE);
+        let ended = page.len() < WATCHED_PAGE;
+        for (path, watchers) in page {
+            let known = watchers.iter().filter_map(|id| sessions.get(id)).copied();
+            by_path.push((path.into(), known.collect()));
+        }
+        if ended {
+            return Watched { by_path };
+        }
+    }
+}
+
+/// Sessions, their znodes, and connections. `asking` is a connection that is not in the table.
+pub(crate) fn dump(shared: &Shared, asking: Option<SocketAddr>) -> Dump {
+    let tree = shared.replica.view();
+    let sessions = match shared.console.expiry().as_ref() {
+        Some(expiry) => {
+            let now_ms = shared.clock.monotonic_ms();
+            let by_end = expiry.buckets(tree.sessions().iter(), now_ms);
+            Tracked::Expiring(buckets(shared, by_end))
+        }
+        None => {
+            let sessions = tree.sessions().iter();
+            Tracked::Followed(sessions.map(|(id, s)| (id, s.timeout_ms)).collect())
+        }
+    };
+    let owners = tree.sessions().iter();
+    let owners = owners.filter(|(_, session)| session.ephemerals_count() > 0);
+    let ephemerals = owners.map(|(id, session)| {
+        let paths = session.ephemerals().map(str::to_owned);
+        (id, paths.collect())
+    });
+    Dump {
+        sessions,
+        ephemerals: ephemerals.collect(),
+        connections: connection_buckets(shared, asking),
+    }
+}
+
+fn connection_buckets(
+    shared: &Shared,
+    asking: Option<SocketAddr>,
+) -> Vec<Bucket<(SocketAddr, SessionId)>> {
+    let tick_ms = u64::from(shared.config.tick_ms.max(1));
+    let sessionless_ms = u64::from(shared.config.sessionless_cnxn_timeout_ms);
+    let end = |heard_ms: u64, timeout_ms: u64| ((heard_ms + timeout_ms) / tick_ms + 1) * tick_ms;
+    let mut all = BTreeMap::<u64, Vec<_>>::new();
+    for connection in shared.replica.connections() {
+        let timeout_ms = match u64::try_from(connection.timeout_ms()) {
+            Ok(timeout_ms @ 1..) => timeout_ms,
+            _ => sessionless_ms,
+        };
+        let at_ms = end(connection.heard_ms.load(Ordering::Relaxed), timeout_ms);
+        let who = (connection.peer(), connection.session());
+        all.entry(at_ms).or_default().push(who);
+    }
+    if let Some(peer) = asking {
+        let at_ms = end(shared.clock.monotonic_ms(), sessionless_ms);
+        all.entry(at_ms).or_default().push((peer, SessionId(0)));
+    }
+    buckets(shared, all)
+}
+
+fn buckets<T>(shared: &Shared, by_end: BTreeMap<u64, Vec<T>>) -> Vec<Bucket<T>> {
+    let (wall_ms, now_ms) = (shared.clock.wall_ms(), shared.clock.monotonic_ms());
+    let wall = |at_ms: u64| wall_ms.saturating_add_unsigned(at_ms) - now_ms.cast_signed();
+    let by_end = by_end.into_iter();
+    by_end
+        .map(|(at_ms, members)| Bucket {
+            at_ms,
+            at_wall_ms: wall(at_ms),
+            members,
+        })
         .collect()
+}
+
+pub(crate) fn connections(shared: &Shared) -> Vec<ConnectionStatus> {
+    let connections = shared.replica.connections();
+    let connections = connections.iter();
+    connections.map(|connection| describe(connection)).collect()
+}
+
+/// All connections, and the one that asks.
+fn connections_and(shared: &Shared, peer: SocketAddr) -> Vec<ConnectionStatus> {
+    let mut connections = connections(shared);
+    connections.push(ConnectionStatus {
+        peer,
+        interest: Interest::Nothing,
+        queued: 0,
+        received: 1,
+        sent: 0,
+        session: None,
+    });
+    connections
 }
 
 fn describe(connection: &Connection) -> ConnectionStatus {
     let queued = connection.outstanding() as u64;
     let session = connection.session();
     let last = connection.last_answer();
+    let before = if connection.was_reset() { "NA" } else { "SESS" };
     ConnectionStatus {
         peer: connection.peer(),
         interest: Interest::Read,
@@ -195,14 +283,14 @@ fn describe(connection: &Connection) -> ConnectionStatus {
         session: (session.0 != 0).then(|| ConnectionSession {
             #[allow(clippy::cast_sign_loss, reason = "printed as the bits it has")]
             id: session.0 as u64,
-            last_operation: last.map_or("SESS", |last| abbreviation(last.op)),
+            last_operation: last.map_or(before, |last| abbreviation(last.op)),
             established_ms: u64::try_from(connection.established_ms).unwrap_or(0),
             timeout_ms: u32::try_from(connection.timeout_ms()).unwrap_or(0),
             last_cxid: last.and_then(|last| u32::try_from(last.xid.0).ok()),
             last_zxid: last.and_then(|last| u64::try_from(last.zxid.0).ok()),
             last_response_ms: last.map_or(0, |last| last.at_us / 1000),
             last_latency_ms: last.map_or(0, |last| last.took_us / 1000),
-            latency_ms: summary_ms(&connection.traffic),
+            latency_ms: summary_ms(connection.traffic.latency.count_sum_min_max_us()),
         }),
     }
 }
@@ -237,7 +325,7 @@ fn abbreviation(op: OpCode) -> &'static str {
     }
 }
 
-fn facts(shared: &Shared) -> RunningFacts {
+pub(crate) fn facts(shared: &Shared) -> RunningFacts {
     let config = &shared.config;
     let port = Some(shared.client_port);
     let (client_port, secure_client_port) = match config.client_transport {
@@ -262,17 +350,17 @@ fn bytes_in(disk: &dyn Disk, dir: &Path) -> u64 {
     names.filter_map(|name| bytes(name).ok()).sum()
 }
 
-fn open_files() -> u64 {
+pub(crate) fn open_files() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64)
 }
 
-fn file_limit() -> u64 {
+pub(crate) fn file_limit() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
         .unwrap_or(u64::MAX)
 }
 
-fn environment() -> Environment {
+pub(crate) fn environment() -> Environment {
     let system = rustix::system::uname();
     let text = |name: &std::ffi::CStr| Some(name.to_string_lossy().into_owned());
     let variable = |name: &str| std::env::var(name).ok();

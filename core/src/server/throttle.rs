@@ -5,37 +5,25 @@
 //! `request_throttle_stall_time`; so a queue of all of them never comes into being, and its bound is
 //! that of one connection's buffer. Source: `RequestThrottler`, `BlueThrottle`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::metrics::{Count, Metrics};
 use crate::server::config::{Config, ConnectionThrottle, RequestThrottle};
 
 /// How likely something is, in millionths.
 const CERTAIN: u32 = 1_000_000;
 
-/// The brakes of one server, and what they have done so far.
+/// The brakes of one server; they count what they do.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     requests: RequestThrottle,
     connections: ConnectionThrottle,
     local_sessions: bool,
     bucket: Mutex<Bucket>,
-    pub(crate) counts: Counts,
-}
-
-/// What the brakes have done.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Looks at which requests of a connection had to go on waiting.
-    pub(crate) request_waits: AtomicU64,
-    /// Requests that had waited longer than their session's timeout.
-    pub(crate) stale_requests: AtomicU64,
-    /// Those of them whose connection was closed instead.
-    pub(crate) stale_requests_dropped: AtomicU64,
-    /// Connections that were refused because too many came at once.
-    pub(crate) connections_rejected: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 /// Which kind of handshake asks for tokens.
@@ -57,13 +45,13 @@ pub(crate) enum Freshness {
 }
 
 impl Throttle {
-    pub(crate) fn new(config: &Config, now_ms: u64) -> Throttle {
+    pub(crate) fn new(config: &Config, metrics: Arc<Metrics>, now_ms: u64) -> Throttle {
         Throttle {
             requests: config.request_throttle,
             connections: config.connection_throttle,
             local_sessions: config.ensemble.is_some() && config.local_sessions.enabled,
             bucket: Mutex::new(Bucket::new(config.connection_throttle, now_ms)),
-            counts: Counts::default(),
+            metrics,
         }
     }
 
@@ -83,6 +71,11 @@ impl Throttle {
         self.requests.drop_stale && self.requests.stale_connection_check
     }
 
+    /// Counts a look at which requests had to go on waiting.
+    pub(crate) fn count_wait(&self) {
+        self.metrics.count(Count::RequestWaits);
+    }
+
     /// What becomes of a request that has waited for `waited_us` in a session of `timeout_ms`. It
     /// is told whether it waits on.
     pub(crate) fn freshness(&self, waited_us: u64, timeout_ms: i32, waits: bool) -> Freshness {
@@ -91,13 +84,11 @@ impl Throttle {
             return Freshness::Fresh;
         }
         if self.requests.drop_stale {
-            self.counts
-                .stale_requests_dropped
-                .fetch_add(1, Ordering::Relaxed);
+            self.metrics.count(Count::StaleRequestsDropped);
             return Freshness::Dropped;
         }
         if !waits {
-            self.counts.stale_requests.fetch_add(1, Ordering::Relaxed);
+            self.metrics.count(Count::StaleRequests);
         }
         Freshness::Fresh
     }
@@ -113,9 +104,7 @@ impl Throttle {
         };
         let admitted = self.bucket.lock().take(need, now_ms, dice % CERTAIN);
         if !admitted {
-            self.counts
-                .connections_rejected
-                .fetch_add(1, Ordering::Relaxed);
+            self.metrics.count(Count::ConnectionsRejected);
         }
         admitted
     }
@@ -255,7 +244,7 @@ mod tests {
     fn throttle(change: impl FnOnce(&mut Config)) -> Throttle {
         let mut config = Config::default();
         change(&mut config);
-        Throttle::new(&config, 0)
+        Throttle::new(&config, Arc::default(), 0)
     }
 
     #[test]
@@ -276,12 +265,11 @@ mod tests {
             assert_eq!(keeping.freshness(9_000_000, 4000, waits), Freshness::Fresh);
         }
         let counts = |t: &Throttle| {
-            let dropped = t.counts.stale_requests_dropped.load(Ordering::Relaxed);
-            (t.counts.stale_requests.load(Ordering::Relaxed), dropped)
+            [Count::StaleRequests, Count::StaleRequestsDropped].map(|what| t.metrics.counted(what))
         };
-        assert_eq!(counts(&fresh), (0, 0));
-        assert_eq!(counts(&dropping), (0, 1));
-        assert_eq!(counts(&keeping), (1, 0));
+        assert_eq!(counts(&fresh), [0, 0]);
+        assert_eq!(counts(&dropping), [0, 1]);
+        assert_eq!(counts(&keeping), [1, 0]);
     }
 
     #[test]

@@ -54,6 +54,24 @@ impl Expiry {
         }
     }
 
+    /// The sessions that exist now by the time they end at unless something is heard of them,
+    /// milliseconds of the clock. Changes nothing.
+    pub fn buckets<'s>(
+        &self,
+        sessions: impl Iterator<Item = (SessionId, &'s Session)>,
+        now_ms: u64,
+    ) -> BTreeMap<u64, Vec<SessionId>> {
+        let mut buckets = BTreeMap::<_, Vec<_>>::new();
+        for (id, session) in sessions {
+            let deadline = match self.deadlines.get(&id) {
+                Some(known) if known.origin == session.origin => *known,
+                _ => self.deadline(session, now_ms),
+            };
+            buckets.entry(deadline.at_ms).or_default().push(id);
+        }
+        buckets
+    }
+
     /// Takes the sessions that exist now, in order of id; tells which are overdue, and where they
     /// are attached. An overdue session is told at every tick until it is gone.
     pub fn tick<'s>(
@@ -127,6 +145,17 @@ mod tests {
             [ONE],
             "told until it is gone"
         );
+    }
+
+    #[test]
+    fn sessions_are_listed_by_their_end_from_the_first_moment() {
+        let mut expiry = Expiry::new(1000, 0);
+        let (one, two) = (session(4000, 1), session(9000, 1));
+        expiry.touch(ONE, &one, 500);
+        let all = [(ONE, &one), (TWO, &two)];
+        let buckets = expiry.buckets(all.into_iter(), 600);
+        assert_eq!(buckets, [(5000, vec![ONE]), (10_000, vec![TWO])].into());
+        assert_eq!(expiry.buckets([].into_iter(), 600), BTreeMap::new());
     }
 
     #[test]

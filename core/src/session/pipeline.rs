@@ -123,6 +123,11 @@ impl Pipeline {
         self.slots.len()
     }
 
+    /// Syncs not answered yet.
+    pub fn pending_syncs(&self) -> usize {
+        self.syncs
+    }
+
     /// Whether every request is answered.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()

@@ -32,6 +32,7 @@ use super::disk::Disk;
 use super::queue::{Shared, Work};
 use super::recovery;
 use super::writer::Writer;
+use crate::metrics::Histogram;
 
 /// The longest payload of an entry.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
@@ -119,6 +120,10 @@ pub struct LogOptions {
     /// A random number, different at every opening of the same directory. It makes left-over bytes
     /// in re-used files recognizable, and keeps a client from forging records inside a payload.
     pub salt: u64,
+    /// Measures how long flushes take, in microseconds.
+    pub fsync_time: Arc<Histogram>,
+    /// A flush that takes longer counts as slow, microseconds.
+    pub fsync_slow_us: u64,
 }
 
 impl LogOptions {
@@ -128,6 +133,8 @@ impl LogOptions {
             segment_bytes: 64 << 20,
             cache_bytes: 8 << 20,
             salt,
+            fsync_time: Arc::default(),
+            fsync_slow_us: 1_000_000,
         }
     }
 }
@@ -196,6 +203,8 @@ pub struct LogStats {
     pub fsync_micros_max: u64,
     /// Duration of all syncs together.
     pub fsync_micros_total: u64,
+    /// Syncs that took longer than [`LogOptions::fsync_slow_us`].
+    pub fsync_slow: u64,
     /// Operations not yet durable, those being written included.
     pub queued: u64,
     /// Their bytes.

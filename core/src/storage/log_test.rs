@@ -26,6 +26,8 @@ pub(super) fn options(salt: u64) -> LogOptions {
         segment_bytes: 4096,
         cache_bytes: 256,
         salt,
+        fsync_time: Arc::default(),
+        fsync_slow_us: u64::MAX,
     }
 }
 

@@ -313,8 +313,10 @@ impl Writer {
         self.tail.active.file.sync_data()?;
         self.chain.synced = self.chain.sequence;
         let took = micros(started.elapsed());
+        self.options.fsync_time.observe(took);
         let stats = &mut self.shared.lock().stats;
         stats.fsync_count += 1;
+        stats.fsync_slow += u64::from(took > self.options.fsync_slow_us);
         stats.fsync_micros_last = took;
         stats.fsync_micros_max = stats.fsync_micros_max.max(took);
         stats.fsync_micros_total += took;

@@ -67,6 +67,10 @@ pub struct Event {
     /// Whose READ is checked before a watcher hears of it: the znode's list, or for
     /// `ChildrenChanged` the parent's, which `path` names.
     pub acl: Arc<[Acl]>,
+    /// Bytes of data that the znode got by this change.
+    pub data_bytes: usize,
+    /// Whether it is a znode with a time to live.
+    pub ttl: bool,
 }
 
 /// One change while it is made: its place in the order, who wants it, what happened so far.
@@ -381,10 +385,24 @@ impl Change<'_> {
 
     /// Notes that something happened.
     pub(super) fn note(&mut self, kind: EventKind, path: &str, acl: &Arc<[Acl]>) {
+        self.note_data(kind, path, acl, 0, Kind::Persistent);
+    }
+
+    /// Notes that something happened to a znode of some kind, which got some data by it.
+    pub(super) fn note_data(
+        &mut self,
+        kind: EventKind,
+        path: &str,
+        acl: &Arc<[Acl]>,
+        data_bytes: usize,
+        of: Kind,
+    ) {
         self.events.push(Event {
             kind,
             path: path.into(),
             acl: acl.clone(),
+            data_bytes,
+            ttl: matches!(of, Kind::Ttl(_)),
         });
     }
 }

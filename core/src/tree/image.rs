@@ -360,10 +360,11 @@ impl Loader {
 
     /// The tree, when the image was whole. Ephemerals of sessions that do not exist are left out,
     /// as ZooKeeper does.
-    pub fn finish(self) -> Result<Tree, ImageError> {
+    pub fn finish(mut self) -> Result<Tree, ImageError> {
         if self.stage != END || !self.begun.is_empty() {
             return Err(ImageError::Incomplete);
         }
+        self.tree.measure_digest();
         Ok(self.tree)
     }
 

@@ -16,6 +16,7 @@ pub mod acl;
 mod apply;
 mod authorization;
 mod children;
+mod digest;
 pub mod image;
 mod multi;
 mod proposal;
@@ -41,7 +42,7 @@ use crate::tree::znode::Znode;
 
 pub use apply::{Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
-pub use quota::Exceeded;
+pub use quota::{Exceeded, Quota};
 pub use trace::{Shape, Trace, Traces, Tracing, Value};
 pub use znode::Kind;
 
@@ -70,6 +71,8 @@ pub struct Tree {
     reapables: OrdSet<Arc<str>>,
     znodes: usize,
     bytes: u64,
+    /// ZooKeeper's digest of the znodes.
+    sum: u64,
     last_zxid: Zxid,
 }
 
@@ -97,7 +100,13 @@ impl Tree {
         for path in ["/zookeeper", "/zookeeper/quota", "/zookeeper/config"] {
             tree.count_in(path, 0);
         }
+        tree.measure_digest();
         tree
+    }
+
+    /// Computes ZooKeeper's digest from scratch: of a tree that was not made by changes.
+    fn measure_digest(&mut self) {
+        self.sum = digest::of_all(&self.root);
     }
 
     fn with_root(root: Znode) -> Tree {
@@ -110,6 +119,7 @@ impl Tree {
             reapables: OrdSet::new(),
             znodes: 1,
             bytes: 1,
+            sum: 0,
             last_zxid: Zxid(0),
         }
     }
@@ -179,6 +189,11 @@ impl Tree {
     /// one chance in 2^64). Walks the whole tree.
     pub fn digest(&self) -> u64 {
         image::digest(self.clone())
+    }
+
+    /// ZooKeeper's digest of the znodes, which `hash` shows. Costs nothing: every change keeps it.
+    pub fn zookeeper_digest(&self) -> u64 {
+        self.sum
     }
 
     /// Counts a znode that came.

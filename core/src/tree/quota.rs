@@ -169,6 +169,42 @@ impl Tree {
     }
 }
 
+/// An active quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// The path it is about.
+    pub path: String,
+    /// Znodes allowed, the hard limit before the soft one; -1 for no limit.
+    pub count_limit: i64,
+    /// Bytes of data allowed; -1 for no limit.
+    pub bytes_limit: i64,
+    /// Znodes there are.
+    pub count: i64,
+    /// Bytes of data there are.
+    pub bytes: i64,
+}
+
+impl Tree {
+    /// All active quotas, in the order of their paths.
+    pub fn quotas(&self) -> impl Iterator<Item = Quota> {
+        self.quotas.iter().map(|path| {
+            let limits = self.track(path, LIMITS).unwrap_or_default();
+            let usage = self.track(path, STATS).unwrap_or_default();
+            let limit = |hard: &str, soft: &str| match limits.get(hard) {
+                hard @ 0.. => hard,
+                _ => limits.get(soft),
+            };
+            Quota {
+                path: path.to_string(),
+                count_limit: limit("countHardLimit", "count"),
+                bytes_limit: limit("byteHardLimit", "bytes"),
+                count: usage.get("count"),
+                bytes: usage.get("bytes"),
+            }
+        })
+    }
+}
+
 fn place(root: &str, name: &str) -> String {
     format!("{ROOM}{root}/{name}")
 }

@@ -17,6 +17,7 @@ use crate::proto::{Acl, PASSWORD_BYTES, SessionId, Zxid};
 use crate::session::{Scope, Session};
 use crate::tree::acl::AclId;
 use crate::tree::apply::Change;
+use crate::tree::digest;
 use crate::tree::image::Walk;
 use crate::tree::znode::{Kind, Owner, Znode};
 use crate::tree::{Rules, Traces, Tree};
@@ -223,6 +224,7 @@ impl Rebuild {
         };
         let acl = self.tree.acls.acquire(acl);
         let znode = make(name, data, acl, stat);
+        let part = digest::of(path, &znode);
         if is_root {
             self.tree.root = Arc::new(znode);
             self.has_root = true;
@@ -238,7 +240,7 @@ impl Rebuild {
         }
         self.own(path, stat.owner);
         self.znodes += 1;
-        self.digest = self.digest.wrapping_add(digest(path, data, stat));
+        self.digest = self.digest.wrapping_add(part);
         Ok(())
     }
 
@@ -365,7 +367,7 @@ impl Rebuild {
 
     fn digest_of(&self, path: &str) -> u64 {
         let znode = self.tree.root.find(path);
-        znode.map_or(0, |znode| digest(path, znode.data(), &stat_of(znode)))
+        znode.map_or(0, |znode| digest::of(path, znode))
     }
 
     fn own(&mut self, path: &str, owner: i64) {
@@ -410,6 +412,7 @@ impl Rebuild {
         }
         tree.last_zxid = Zxid(last_zxid);
         tree.count_and_index();
+        tree.measure_digest();
         Ok((tree, mended))
     }
 
@@ -520,32 +523,13 @@ impl Stored {
 
     /// Its part in ZooKeeper's digest of a tree.
     pub fn digest(&self) -> u64 {
-        digest(&self.path, self.data(), &self.stat())
+        digest::of(&self.path, &self.znode)
     }
 }
 
 /// Whether a stored owner is that of a container or a TTL znode.
 pub fn is_extended(owner: i64) -> bool {
     matches!(Owner(owner).kind(), Kind::Container | Kind::Ttl(_))
-}
-
-/// A znode's part in the digest of a tree. Source: `DigestCalculator`, reference/semantics.md §17.
-pub fn digest(path: &str, data: Option<&[u8]>, stat: &StoredStat) -> u64 {
-    if path.starts_with("/zookeeper/") {
-        return 0;
-    }
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(if path == "/" { b"" } else { path.as_bytes() });
-    crc.update(data.unwrap_or_default());
-    let times = [stat.pzxid, stat.ctime_ms, stat.mtime_ms];
-    for number in [stat.czxid, stat.mzxid].into_iter().chain(times) {
-        crc.update(&number.to_be_bytes());
-    }
-    for number in [stat.version, stat.created, stat.aversion] {
-        crc.update(&number.to_be_bytes());
-    }
-    crc.update(&stat.owner.to_be_bytes());
-    u64::from(crc.finalize())
 }
 
 fn make(name: &str, data: Option<&[u8]>, acl: AclId, stat: &StoredStat) -> Znode {

@@ -12,6 +12,7 @@ use crate::tree::Tree;
 use crate::tree::acl::{AclId, fixup};
 use crate::tree::apply::Change;
 use crate::tree::authorization::permit;
+use crate::tree::digest::{self, Contents};
 use crate::tree::znode::{Kind, TTL_MS_MAX, Znode};
 
 /// Where an operation stands; a few rules of create differ.
@@ -93,12 +94,17 @@ impl Tree {
         let (stat, bytes) = (znode.stat(), znode.data_bytes());
         let after = change.traces.shape(&znode, &self.acls);
         change.traces.add(path, None, after);
-        change.note(EventKind::Created, path, self.acls.get(acl));
+        change.note_data(EventKind::Created, path, self.acls.get(acl), bytes, kind);
+        let mut sum = self.sum.wrapping_add(digest::of(path, &znode));
         if let Some(parent) = Arc::make_mut(&mut self.root).find_mut(parent_path) {
+            let contents = Contents::of(parent_path, parent);
+            sum = sum.wrapping_sub(contents.digest(parent));
             parent.bear(znode, change.zxid);
+            sum = sum.wrapping_add(contents.digest(parent));
             let acl = self.acls.get(parent.acl);
             change.note(EventKind::ChildrenChanged, parent_path, acl);
         }
+        self.sum = sum;
         self.count_in(path, bytes);
         self.index(path, kind);
         self.quota_created(path);
@@ -141,12 +147,18 @@ impl Tree {
             return;
         };
         let parent_acl = parent.acl;
+        let contents = Contents::of(parent_path, parent);
+        let before = contents.digest(parent);
         let Some(znode) = parent.bury(name, change.zxid) else {
             return;
         };
-        let before = change.traces.shape(&znode, &self.acls);
-        change.traces.add(path, before, None);
-        change.note(EventKind::Deleted, path, self.acls.get(znode.acl));
+        let after = contents.digest(parent);
+        let gone = before.wrapping_add(digest::of(path, &znode));
+        self.sum = self.sum.wrapping_add(after).wrapping_sub(gone);
+        let shape = change.traces.shape(&znode, &self.acls);
+        change.traces.add(path, shape, None);
+        let acl = self.acls.get(znode.acl);
+        change.note_data(EventKind::Deleted, path, acl, 0, znode.kind());
         let acl = self.acls.get(parent_acl);
         change.note(EventKind::ChildrenChanged, parent_path, acl);
         self.acls.release(znode.acl);
@@ -175,15 +187,21 @@ impl Tree {
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
             .ok_or(Code::NoNode)?;
+        let digest_before = digest::of(path, znode);
         znode.set_data(data);
         znode.version = znode.version.wrapping_add(1);
         znode.mzxid = change.zxid;
         znode.mtime_ms = change.stamp_ms;
+        let digest_after = digest::of(path, znode);
         let stat = znode.stat();
         let became = change.traces.shape(znode, &self.acls);
         change.traces.add(path, shape, became);
         let acl = self.acls.get(znode.acl);
-        change.note(EventKind::DataChanged, path, acl);
+        change.note_data(EventKind::DataChanged, path, acl, after, znode.kind());
+        self.sum = self
+            .sum
+            .wrapping_add(digest_after)
+            .wrapping_sub(digest_before);
         self.count_data(before, after);
         self.account(path, growth, 0);
         Ok(stat)
@@ -207,8 +225,15 @@ impl Tree {
         let znode = Arc::make_mut(&mut self.root)
             .find_mut(path)
             .ok_or(Code::NoNode)?;
+        let contents = Contents::of(path, znode);
+        let digest_before = contents.digest(znode);
         let before = std::mem::replace(&mut znode.acl, acl);
         znode.aversion = znode.aversion.wrapping_add(1);
+        let digest_after = contents.digest(znode);
+        self.sum = self
+            .sum
+            .wrapping_add(digest_after)
+            .wrapping_sub(digest_before);
         let stat = znode.stat();
         let became = change.traces.shape(znode, &self.acls);
         change.traces.add(path, shape, became);

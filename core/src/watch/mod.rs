@@ -9,6 +9,7 @@
 //! of paths names exactly the entries it has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::proto::ConnectionId;
 use crate::proto::{EventKind, WatcherType, path};
@@ -267,6 +268,20 @@ impl Watches {
                 }
             }
         }
+    }
+
+    /// A page of the data table, in the order of paths: at most `max` of them after `after`, each
+    /// with who watches it.
+    pub fn data_after(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<(Box<str>, Vec<ConnectionId>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.data.range::<str, _>((from, Bound::Unbounded));
+        let page = range.take(max);
+        page.map(|(path, watchers)| (path.clone(), watchers.keys().copied().collect()))
+            .collect()
     }
 
     /// Entries of both tables: ZooKeeper's `watch_count`.

@@ -123,3 +123,25 @@ fn a_connection_takes_its_watches_with_it() {
     assert_eq!(watches.fire(EventKind::Deleted, "/a"), [B]);
     nothing_is_left(&watches);
 }
+
+#[test]
+fn the_data_table_can_be_read_in_pages() {
+    let mut watches = Watches::default();
+    let (one, two) = (A, B);
+    for (connection, path, watch) in [
+        (two, "/b", Watch::Data),
+        (one, "/a", Watch::Recursive),
+        (two, "/a", Watch::Persistent),
+        (one, "/only/children", Watch::Child),
+        (one, "/c", Watch::Data),
+    ] {
+        watches.add(connection, path, watch);
+    }
+    let page = |after: Option<&str>, max| watches.data_after(after, max);
+    assert_eq!(
+        page(None, 2),
+        [("/a".into(), vec![one, two]), ("/b".into(), vec![two])]
+    );
+    assert_eq!(page(Some("/b"), 9), [("/c".into(), vec![one])]);
+    assert_eq!(page(Some("/c"), 9), []);
+}

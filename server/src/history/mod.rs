@@ -3,7 +3,7 @@
 //! What lives here: options, questions, tables and plans. What does not: what is kept and for how
 //! long; that is `zoowarden::history`.
 
-mod json;
+pub(crate) mod json;
 mod restore;
 mod show;
 mod socket;

@@ -15,6 +15,7 @@ mod fleet;
 mod foreign;
 mod legacy;
 mod npm;
+mod operators;
 mod package;
 mod process;
 mod python;
@@ -51,6 +52,7 @@ usage: cargo xtask <task>
   curator       a session of Apache Curator, with its recipes
   fleet         our recipes and kazoo's, then Curator's, on the same paths
   tls           our client's TLS with Apache ZooKeeper; kazoo and zkCli at our TLS port
+  operators     four-letter words and admin commands, compared with Apache ZooKeeper's
   zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
   differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
                 --long, --ensemble, --seed N, --steps N, --sequences N, --operations N
@@ -128,6 +130,7 @@ const EVERYTHING: &[&str] = &[
     "curator",
     "fleet",
     "tls",
+    "operators",
     "zookeeper-data",
     "differential",
     "sasl",
@@ -174,6 +177,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("mixed fleet with Curator", || fleet::curator(subject));
         }
         "tls" => report.step("TLS with Apache ZooKeeper", fleet::tls),
+        "operators" => report.step("operators' questions", operators::compared),
         "zookeeper-data" => report.step("Apache ZooKeeper's data, in and out", data::moved),
         "differential" => report.step("the same requests as Apache ZooKeeper", || {
             differential::differential(&arguments.rest)

@@ -49,6 +49,16 @@ pub(crate) const SNAPPY_JAVA: Tool = Tool {
     bring: "apt-get install libsnappy-java libsnappy-jni",
 };
 
+pub(crate) const JETTY: Tool = Tool {
+    name: "Jetty and Jackson",
+    is_there: || {
+        let jars = ["jetty9-server", "jackson-databind"];
+        let jars = jars.map(|jar| format!("/usr/share/java/{jar}.jar"));
+        jars.iter().all(|jar| std::path::Path::new(jar).exists())
+    },
+    bring: "apt-get install libjetty9-java libjackson2-databind-java",
+};
+
 pub(crate) const COMPILER: Tool = Tool {
     name: "a C compiler",
     is_there: || answers("cc", &["--version"]),

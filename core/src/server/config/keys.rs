@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use super::endpoints;
 use super::record;
 use super::resolve::Draft;
 use super::security;
@@ -456,24 +457,24 @@ static KEYS: &[Key] = &[
         }),
     ),
     both("request_throttler.shutdownTimeout", ANY),
-    // The HTTP endpoint: kept for the day it is there.
-    both("admin.enableServer", Set(admin_enabled)),
-    both(
-        "admin.serverAddress",
-        Set(|d, v| put(&mut d.config.admin.address.host, text(v, "a host name"))),
+    // The HTTP endpoints.
+    both("admin.enableServer", Set(endpoints::admin_enabled)),
+    both("admin.serverAddress", Set(endpoints::admin_host)),
+    both("admin.serverPort", Set(endpoints::admin_port)),
+    both("admin.commandURL", Set(endpoints::command_url)),
+    both("admin.idleTimeout", Set(endpoints::idle_timeout)),
+    both("admin.rateLimiterIntervalInMS", Set(endpoints::rate_limit)),
+    both("admin.snapshot.enabled", Set(endpoints::snapshot_enabled)),
+    both("admin.restore.enabled", Set(endpoints::restore_enabled)),
+    both("admin.httpVersion", ANY),
+    file(
+        "metricsProvider.className",
+        Set(endpoints::metrics_provider),
     ),
-    both(
-        "admin.serverPort",
-        Set(|d, v| put(&mut d.config.admin.address.port, port(v))),
-    ),
-    both(
-        "admin.commandURL",
-        Set(|d, v| put(&mut d.config.admin.command_url, text(v, "a path"))),
-    ),
-    both(
-        "admin.idleTimeout",
-        Set(|d, v| put(&mut d.config.admin.idle_timeout_ms, u32_from(v, 0, MS))),
-    ),
+    file("metricsProvider.httpHost", Set(endpoints::metrics_host)),
+    file("metricsProvider.httpPort", Set(endpoints::metrics_port)),
+    file("metricsProvider.httpsPort", NotYet(&[])),
+    file("metricsProvider.ssl.*", NotYet(&[])),
     both("admin.*", NotYet(OFF)),
     // What a server records of what it did.
     file("zoowarden.history.enabled", record::ENABLED),
@@ -560,7 +561,7 @@ static KEYS: &[Key] = &[
     file("weight.*", NotYet(&[])),
     file("oraclePath", NotYet(&[])),
     file("multiAddress.enabled", NotYet(OFF)),
-    file("metricsProvider.*", NotYet(&[])),
+    file("metricsProvider.*", ANY),
     both("audit.enable", record::AUDIT_ENABLE),
     both("audit.*", NotYet(OFF)),
     both("db.autocreate", NotYet(&["true"])),
@@ -758,14 +759,6 @@ fn word_list(draft: &mut Draft, value: &str) -> Parsed<()> {
 /// ZooKeeper takes anything but "no" for yes.
 fn leader_serves(draft: &mut Draft, value: &str) -> Parsed<()> {
     draft.config.leader_serves = yes_no(value)?;
-    Ok(())
-}
-
-fn admin_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
-    draft.config.admin.enabled = boolean(value)?;
-    if draft.config.admin.enabled {
-        draft.not_yet();
-    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 //! a setting that changes nothing is named in a warning, never dropped in silence; secrets are
 //! printed by neither errors nor `Debug`.
 
+mod endpoints;
 mod ensemble;
 mod error;
 mod jaas;
@@ -31,6 +32,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+pub use endpoints::{AdminSettings, MetricsSettings};
 pub use ensemble::{Ensemble, HostPort, Member, Role, ServerId};
 pub use error::ConfigError;
 pub use load::load;
@@ -157,6 +159,10 @@ pub struct Config {
     pub history: HistorySettings,
     /// The audit log.
     pub audit: AuditSettings,
+    /// The HTTP endpoint of metrics.
+    pub metrics: MetricsSettings,
+    /// The text of zoo.cfg, for operators to see; secrets are left out.
+    pub initial_configuration: String,
     /// The other servers; `None`: this one is alone.
     pub ensemble: Option<Ensemble>,
 }
@@ -213,19 +219,6 @@ impl fmt::Debug for SuperDigest {
     }
 }
 
-/// The HTTP endpoint of commands: accepted and kept, not served yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminSettings {
-    /// Serve it [`zookeeper.admin.enableServer`].
-    pub enabled: bool,
-    /// Where it listens [`zookeeper.admin.serverAddress`, `zookeeper.admin.serverPort`].
-    pub address: HostPort,
-    /// The path that commands are below [`zookeeper.admin.commandURL`].
-    pub command_url: String,
-    /// Time after which an idle connection is closed [`zookeeper.admin.idleTimeout`].
-    pub idle_timeout_ms: u32,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -274,6 +267,8 @@ impl Default for Config {
             admin: AdminSettings::default(),
             history: HistorySettings::default(),
             audit: AuditSettings::default(),
+            metrics: MetricsSettings::default(),
+            initial_configuration: String::new(),
             ensemble: None,
         }
     }
@@ -295,17 +290,6 @@ impl Default for DigestSettings {
             enabled: true,
             super_digest: None,
             algorithm: DigestAlgorithm::Sha1,
-        }
-    }
-}
-
-impl Default for AdminSettings {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            address: HostPort::new("0.0.0.0", 8080),
-            command_url: "/commands".to_owned(),
-            idle_timeout_ms: 30_000,
         }
     }
 }

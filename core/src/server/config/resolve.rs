@@ -10,7 +10,7 @@ use super::keys::{Key, Place, Treatment, find, find_similar};
 use super::membership::{self, Servers};
 use super::properties;
 use super::security;
-use super::setting::{Origin, Setting};
+use super::setting::{Origin, Setting, without_secrets};
 use super::system::SystemProperties;
 use super::tls::TlsDraft;
 use super::{Config, HostPort, Overrides, Transport};
@@ -64,6 +64,9 @@ pub fn resolve(sources: &Sources) -> Result<Loaded, ConfigError> {
         draft.apply_file_setting(setting)?;
     }
     draft.apply_overrides(&sources.overrides);
+    if let Some(cfg) = &sources.cfg {
+        draft.config.initial_configuration = without_secrets(&cfg.text);
+    }
     draft.finish_directories()?;
     draft.finish_times()?;
     draft.finish_security(sources)?;
@@ -98,6 +101,7 @@ pub(super) struct Draft {
     pub(super) session_timeout_ms_max: Option<u32>,
     pub(super) extrasize_bytes: Option<u32>,
     pub(super) peer_type: Option<Role>,
+    pub(super) admin_enabled: Option<bool>,
     pub(super) standalone_enabled: bool,
     pub(super) quorum_listen_on_all_ips: bool,
     pub(super) fips_mode: bool,
@@ -130,6 +134,7 @@ impl Draft {
             session_timeout_ms_max: None,
             extrasize_bytes: None,
             peer_type: None,
+            admin_enabled: None,
             standalone_enabled: true,
             quorum_listen_on_all_ips: false,
             fips_mode: false,

@@ -81,6 +81,27 @@ fn is_secret(key: &str) -> bool {
     key.contains("password") || key.contains("superdigest")
 }
 
+/// A configuration as it was written, but for secret values.
+pub(super) fn without_secrets(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_secret = false;
+    for line in text.split_inclusive('\n') {
+        let continues = line.trim_end().ends_with('\\');
+        if !std::mem::replace(&mut in_secret, false) {
+            let end = line.find(['=', ':']).unwrap_or(line.len());
+            let (key, value) = line.split_at(end);
+            if value.is_empty() || !is_secret(key) || key.trim_start().starts_with(['#', '!']) {
+                out.push_str(line);
+                continue;
+            }
+            out.push_str(key);
+            out.push_str("=***\n");
+        }
+        in_secret = continues;
+    }
+    out
+}
+
 /// What a value parser answers: the value, or what was expected.
 pub(super) type Parsed<T> = Result<T, String>;
 

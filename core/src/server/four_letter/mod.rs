@@ -1,11 +1,13 @@
 //! Four-letter words: what an operator types into a bare TCP connection, and the exact answers.
 //!
 //! What lives here: the words, which of them are allowed ([`WordList`]), and the text of each
-//! answer from plain status values ([`report`], [`metrics`]). What does not: sockets, counters,
+//! answer from plain status values ([`report`], [`listing`], [`metrics`]). What does not: sockets, counters,
 //! clocks, the replica; whoever answers collects a status and closes the connection afterwards.
 //!
 //! Layouts are ZooKeeper's, since scripts and exporters parse them.
 
+mod java;
+pub mod listing;
 pub mod metrics;
 pub mod report;
 #[cfg(test)]
@@ -124,6 +126,14 @@ impl Word {
         !matches!(
             self,
             Self::Ruok | Self::Isro | Self::Envi | Self::Gtmk | Self::Stmk
+        )
+    }
+
+    /// Whether the answer may be as long as the state, or has to look at the disk.
+    pub(crate) fn takes_long(self) -> bool {
+        matches!(
+            self,
+            Self::Conf | Self::Dirs | Self::Dump | Self::Wchs | Self::Wchc | Self::Wchp
         )
     }
 

@@ -1,10 +1,11 @@
 //! The answers that people read: srvr, stat, cons, conf, envi, isro, ruok.
 
 use std::fmt::{self, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::ZOOKEEPER_VERSION;
+use super::java::JavaAddress;
 use crate::server::config::{Config, Role};
 
 /// The answer to `ruok`.
@@ -70,6 +71,14 @@ pub struct Summary {
     pub max: u64,
 }
 
+impl Summary {
+    /// The average, to four places.
+    pub fn average(&self) -> f64 {
+        let average = self.sum as f64 / self.count.max(1) as f64;
+        (average * 10_000.0).round() / 10_000.0
+    }
+}
+
 /// The average of a [`Summary`], as ZooKeeper prints it: a decimal of up to four places, at
 /// least one (`0.0`, `1.5`, `0.3333`).
 #[derive(Debug, Clone, Copy)]
@@ -91,15 +100,26 @@ impl fmt::Display for Average {
     }
 }
 
-/// Sizes of proposals in bytes, on a leader; each `None` before the first.
+/// Sizes in bytes; each `None` before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ProposalSizes {
+pub struct Sizes {
     /// The last one.
     pub last: Option<u64>,
     /// The smallest.
     pub min: Option<u64>,
     /// The largest.
     pub max: Option<u64>,
+}
+
+impl Sizes {
+    pub(crate) fn of(sizes: &crate::metrics::Sizes) -> Sizes {
+        let known = sizes.last_min_max();
+        Sizes {
+            last: known.map(|(last, ..)| last),
+            min: known.map(|(_, min, _)| min),
+            max: known.map(|(.., max)| max),
+        }
+    }
 }
 
 /// A number, or ZooKeeper's -1 for none.
@@ -133,8 +153,8 @@ pub struct ServerStatus {
     pub last_zxid: u64,
     /// Znodes, the root counted twice as ZooKeeper does.
     pub znode_count: u64,
-    /// On a leader.
-    pub proposal_sizes: Option<ProposalSizes>,
+    /// Of what it proposed, on a leader.
+    pub proposal_sizes: Option<Sizes>,
 }
 
 /// The answer to `srvr`.
@@ -178,7 +198,7 @@ fn counters(status: &ServerStatus) -> String {
         status.mode,
         status.znode_count,
     );
-    if let Some(ProposalSizes { last, min, max }) = status.proposal_sizes {
+    if let Some(Sizes { last, min, max }) = status.proposal_sizes {
         let (last, min, max) = (OrMinusOne(last), OrMinusOne(min), OrMinusOne(max));
         out.push_str(&format!(
             "Proposal sizes last/min/max: {last}/{min}/{max}\n"
@@ -201,7 +221,8 @@ pub enum Interest {
 }
 
 impl Interest {
-    fn bits(self) -> u8 {
+    /// The bits.
+    pub fn bits(self) -> u8 {
         match self {
             Self::Nothing => 0,
             Self::Read => 1,
@@ -264,23 +285,6 @@ impl ConnectionStatus {
         let bits = self.interest.bits();
         let peer = JavaAddress(*peer);
         format!(" {peer}[{bits:x}](queued={queued},recved={received},sent={sent}")
-    }
-}
-
-/// An address as Java prints one without a resolved name: `/127.0.0.1:34567`, and IPv6 in eight
-/// groups without shortening, `/[0:0:0:0:0:0:0:1]:34567`.
-struct JavaAddress(SocketAddr);
-
-impl fmt::Display for JavaAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.0.port();
-        match self.0.ip().to_canonical() {
-            IpAddr::V4(address) => write!(f, "/{address}:{port}"),
-            IpAddr::V6(address) => {
-                let groups = address.segments().map(|group| format!("{group:x}"));
-                write!(f, "/[{}]:{port}", groups.join(":"))
-            }
-        }
     }
 }
 
@@ -419,35 +423,45 @@ pub struct Environment {
     pub memory_total_mb: Option<u64>,
 }
 
-/// The answer to `envi`: ZooKeeper's keys; those of a Java virtual machine are `<NA>`.
+impl Environment {
+    /// ZooKeeper's keys and their values, but for the version. Those of a Java virtual machine are
+    /// `<NA>`.
+    pub fn properties(&self) -> Vec<(&'static str, String)> {
+        let megabytes = |mb: Option<u64>| mb.map(|mb| format!("{mb}MB"));
+        let memory_free = megabytes(self.memory_free_mb);
+        let memory_max = megabytes(self.memory_max_mb);
+        let memory_total = megabytes(self.memory_total_mb);
+        let properties = [
+            ("host.name", &self.host_name),
+            ("java.version", &None),
+            ("java.vendor", &None),
+            ("java.home", &None),
+            ("java.class.path", &None),
+            ("java.library.path", &None),
+            ("java.io.tmpdir", &self.temporary_dir),
+            ("java.compiler", &None),
+            ("os.name", &self.os_name),
+            ("os.arch", &self.os_arch),
+            ("os.version", &self.os_version),
+            ("user.name", &self.user_name),
+            ("user.home", &self.user_home),
+            ("user.dir", &self.user_dir),
+            ("jvm.memory.free", &memory_free),
+            ("jvm.memory.max", &memory_max),
+            ("jvm.memory.total", &memory_total),
+        ];
+        let properties = properties.into_iter();
+        properties
+            .map(|(key, value)| (key, value.clone().unwrap_or_else(|| "<NA>".to_owned())))
+            .collect()
+    }
+}
+
+/// The answer to `envi`.
 pub fn envi(environment: &Environment) -> String {
-    let version = Some(ZOOKEEPER_VERSION.to_owned());
-    let megabytes = |mb: Option<u64>| mb.map(|mb| format!("{mb}MB"));
-    let memory_free = megabytes(environment.memory_free_mb);
-    let memory_max = megabytes(environment.memory_max_mb);
-    let memory_total = megabytes(environment.memory_total_mb);
-    let mut out = String::from("Environment:\n");
-    for (key, value) in [
-        ("zookeeper.version", &version),
-        ("host.name", &environment.host_name),
-        ("java.version", &None),
-        ("java.vendor", &None),
-        ("java.home", &None),
-        ("java.class.path", &None),
-        ("java.library.path", &None),
-        ("java.io.tmpdir", &environment.temporary_dir),
-        ("java.compiler", &None),
-        ("os.name", &environment.os_name),
-        ("os.arch", &environment.os_arch),
-        ("os.version", &environment.os_version),
-        ("user.name", &environment.user_name),
-        ("user.home", &environment.user_home),
-        ("user.dir", &environment.user_dir),
-        ("jvm.memory.free", &memory_free),
-        ("jvm.memory.max", &memory_max),
-        ("jvm.memory.total", &memory_total),
-    ] {
-        out.push_str(&format!("{key}={}\n", value.as_deref().unwrap_or("<NA>")));
+    let mut out = format!("Environment:\nzookeeper.version={ZOOKEEPER_VERSION}\n");
+    for (key, value) in environment.properties() {
+        out.push_str(&format!("{key}={value}\n"));
     }
     out
 }

@@ -1,16 +1,19 @@
 //! Every answer, compared with what ZooKeeper 3.8.0 printed in the same situation.
 //!
 //! Differences on purpose: the version; `mntr` in a fixed order (theirs is a hash map's) and
-//! without the keys of TLS and of Java's pipeline; `envi` with the `jvm.memory.*` keys of the
+//! without the keys of TLS and of Java's pipeline, of which `docs/compatibility.md` has a list; `envi` with the `jvm.memory.*` keys of the
 //! reference, which 3.8.0 calls `os.memory.*`; a follower's `zk_synced_observers`, which 3.8.0
 //! prints on a leader only; no `zk_observer_master_id`, since observers follow the leader here.
 
-use super::metrics::{LeaderMetrics, Metrics, PeerMetrics, Percentiles, Phase, mntr};
+use super::listing::{Bucket, Dump, Tracked, Watched, dirs, dump, hash, wchc, wchp, wchs};
+use super::metrics::{Monitor, Phase, mntr};
 use super::report::{
-    ConnectionSession, ConnectionStatus, Environment, Interest, Mode, ProposalSizes, RUOK,
-    RunningFacts, ServerStatus, Serving, Summary, conf, cons, envi, isro, srvr, stat,
+    ConnectionSession, ConnectionStatus, Environment, Interest, Mode, RUOK, RunningFacts,
+    ServerStatus, Serving, Sizes, Summary, conf, cons, envi, isro, srvr, stat,
 };
 use super::{NOT_SERVING, Word, WordList, ZOOKEEPER_VERSION};
+use crate::metrics::{Number, Observed, Quantiles, Sample, Value};
+use crate::proto::{SessionId, Zxid};
 use crate::server::config::{Config, Overrides, Sources, SystemProperties, TextFile, resolve};
 
 fn status(mode: Mode) -> ServerStatus {
@@ -79,7 +82,7 @@ fn srvr_is_zookeepers() {
         srvr(&status(Mode::ReadOnly)),
         format!("{head}{read_only}{counters}Mode: read-only\nNode count: 5\n")
     );
-    let proposal_sizes = Some(ProposalSizes::default());
+    let proposal_sizes = Some(Sizes::default());
     assert_eq!(
         srvr(&ServerStatus {
             proposal_sizes,
@@ -90,7 +93,7 @@ fn srvr_is_zookeepers() {
              Proposal sizes last/min/max: -1/-1/-1\n"
         )
     );
-    let proposal_sizes = Some(ProposalSizes {
+    let proposal_sizes = Some(Sizes {
         last: Some(40),
         min: Some(32),
         max: Some(90),
@@ -304,111 +307,20 @@ fn envi_has_zookeepers_keys_in_their_order() {
     );
 }
 
-/// The keys that 3.8.0 prints on a single server, but those of TLS.
-const GAUGES: [&str; 21] = [
-    "ephemerals_count",
-    "num_alive_connections",
-    "avg_latency",
-    "min_latency",
-    "max_latency",
-    "outstanding_requests",
-    "znode_count",
-    "watch_count",
-    "approximate_data_size",
-    "packets_received",
-    "packets_sent",
-    "open_file_descriptor_count",
-    "max_file_descriptor_count",
-    "global_sessions",
-    "local_sessions",
-    "uptime",
-    "connection_drop_probability",
-    "auth_failed_count",
-    "last_client_response_size",
-    "min_client_response_size",
-    "max_client_response_size",
-];
-
-fn keys(text: &str) -> Vec<&str> {
-    text.lines()
-        .map(|line| line.split_once('\t').expect("key, tabulator, value").0)
-        .map(|key| key.strip_prefix("zk_").expect("every key begins with zk_"))
-        .collect()
+fn monitor(mode: Mode, phase: Option<Phase>, samples: Vec<Sample>) -> String {
+    mntr(&Monitor {
+        mode,
+        phase,
+        samples,
+    })
 }
 
 #[test]
-fn mntr_of_a_single_server_has_zookeepers_keys_and_values() {
-    let text = mntr(
-        &status(Mode::Standalone),
-        &Metrics {
-            uptime_ms: 7_372,
-            ..Metrics::default()
-        },
-    );
-    let want: Vec<_> = ["version", "server_state"]
-        .into_iter()
-        .chain(GAUGES)
-        .collect();
-    assert_eq!(keys(&text), want);
-    for line in [
-        format!("zk_version\t{ZOOKEEPER_VERSION}").as_str(),
-        "zk_server_state\tstandalone",
-        "zk_avg_latency\t13.0",
-        "zk_min_latency\t13",
-        "zk_num_alive_connections\t3",
-        "zk_connection_drop_probability\t0.0",
-        "zk_last_client_response_size\t-1",
-        "zk_uptime\t7372",
-    ] {
-        assert!(
-            text.lines().any(|got| got == line),
-            "{line} is not in\n{text}"
-        );
-    }
-    assert!(text.ends_with('\n'));
-}
-
-#[test]
-fn mntr_of_an_ensemble_tells_its_state_and_what_the_leader_sees() {
-    let peer = PeerMetrics {
-        quorum_size: 2,
-        synced_observers: 1,
-        phase: Phase::Broadcasting,
-    };
-    let leader = LeaderMetrics {
-        learners: 2,
-        synced_followers: 1,
-        ..LeaderMetrics::default()
-    };
-    let metrics = Metrics {
-        peer: Some(peer),
-        leader: Some(leader),
-        ..Metrics::default()
-    };
-    let proposal_sizes = Some(ProposalSizes::default());
-    let text = mntr(
-        &ServerStatus {
-            proposal_sizes,
-            ..status(Mode::Leader)
-        },
-        &metrics,
-    );
+fn mntr_begins_with_version_and_state() {
     assert_eq!(
-        keys(&text)[3 + GAUGES.len()..],
-        [
-            "quorum_size",
-            "synced_observers",
-            "learners",
-            "synced_followers",
-            "synced_non_voting_followers",
-            "pending_syncs",
-            "leader_uptime",
-            "last_proposal_size",
-            "min_proposal_size",
-            "max_proposal_size",
-        ]
+        monitor(Mode::Standalone, None, Vec::new()),
+        format!("zk_version\t{ZOOKEEPER_VERSION}\nzk_server_state\tstandalone\n")
     );
-    assert!(text.contains("zk_server_state\tleader\nzk_peer_state\tleading - broadcast\n"));
 }
 
 #[test]
@@ -427,56 +339,151 @@ fn mntr_names_what_a_member_is_doing_as_zookeeper_does() {
             Phase::Synchronizing,
             "observing - synchronization",
         ),
-        (
-            Mode::Leader,
-            Phase::Synchronizing,
-            "leading - synchronization",
-        ),
+        (Mode::Leader, Phase::Broadcasting, "leading - broadcast"),
     ] {
-        let peer = Some(PeerMetrics {
-            quorum_size: 2,
-            synced_observers: 1,
-            phase,
-        });
-        let text = mntr(
-            &status(mode),
-            &Metrics {
-                peer,
-                ..Metrics::default()
-            },
+        let text = monitor(mode, Some(phase), Vec::new());
+        assert!(
+            text.ends_with(&format!("zk_server_state\t{mode}\nzk_peer_state\t{want}\n")),
+            "{text}"
         );
-        assert!(text.contains(&format!("zk_peer_state\t{want}\n")), "{text}");
     }
 }
 
 #[test]
-fn mntr_prints_counters_and_measurements_under_zookeepers_names() {
-    let summary = Summary {
-        count: 1,
-        sum: 3,
-        min: 3,
-        max: 3,
+fn mntr_prints_each_kind_of_metric_as_zookeepers_own_provider_does() {
+    let observed = Observed {
+        count: 3,
+        sum: 10_500,
+        min: 500,
+        max: 8_000,
+        scale: 1000,
     };
-    let percentiles = Percentiles {
-        p50: 1,
-        p95: 2,
-        p99: 3,
-        p999: 4,
+    let quantiles = Quantiles {
+        p50: 2_000,
+        p90: 7_000,
+        p95: 7_500,
+        p99: 8_000,
+        p999: 8_000,
+        scale: 1000,
     };
-    let metrics = Metrics {
-        counters: vec![("commit_count", 7)],
-        summaries: vec![("fsynctime", summary)],
-        detailed: vec![("readlatency", summary, percentiles)],
-        ..Metrics::default()
+    let samples = vec![
+        Sample::new("avg_latency", Value::Gauge(Number::Decimal(3.0))),
+        Sample::new("min_proposal_size", Value::Gauge(Number::Whole(-1))),
+        Sample::new("commit_count", Value::Counter(7)),
+        Sample::new("fsynctime", Value::Summary(observed, quantiles)),
+        Sample::new("readlatency", Value::Detailed(observed, quantiles)),
+        Sample::new(
+            "quota_count_limit_per_namespace",
+            Value::Gauge(Number::Whole(9)),
+        )
+        .keyed("q".to_owned()),
+    ];
+    let text = monitor(Mode::Standalone, None, samples);
+    let (_, text) = text.split_once("standalone\n").expect("the state");
+    assert_eq!(
+        text,
+        "zk_avg_latency\t3.0\nzk_min_proposal_size\t-1\nzk_commit_count\t7\n\
+         zk_avg_fsynctime\t3.5\nzk_min_fsynctime\t0\nzk_max_fsynctime\t8\n\
+         zk_cnt_fsynctime\t3\nzk_sum_fsynctime\t10\n\
+         zk_avg_readlatency\t3.5\nzk_min_readlatency\t0\nzk_max_readlatency\t8\n\
+         zk_cnt_readlatency\t3\nzk_sum_readlatency\t10\nzk_p50_readlatency\t2\n\
+         zk_p95_readlatency\t7\nzk_p99_readlatency\t8\nzk_p999_readlatency\t8\n\
+         zk_q_quota_count_limit_per_namespace\t9\n"
+    );
+}
+
+const A: SessionId = SessionId(0x0100_018d_93b5_0000);
+const B: SessionId = SessionId(0x0100_018d_93b5_0001);
+/// Sun Nov 22 17:01:09 UTC 2026
+const END_MS: i64 = 1_795_366_869_000;
+
+fn ephemerals() -> Vec<(SessionId, Vec<String>)> {
+    let paths = |paths: &[&str]| paths.iter().map(|&path| path.to_owned()).collect();
+    vec![(A, paths(&["/a/e1", "/e2"])), (B, paths(&["/e3"]))]
+}
+
+#[test]
+fn dump_of_a_server_alone_is_zookeepers() {
+    let bucket = |later_ms: i64, members| Bucket {
+        at_ms: 26_094_000 + later_ms.unsigned_abs(),
+        at_wall_ms: END_MS + later_ms,
+        members,
     };
-    let text = mntr(&status(Mode::Standalone), &metrics);
-    assert!(text.ends_with(
-        "zk_commit_count\t7\nzk_avg_fsynctime\t3.0\nzk_min_fsynctime\t3\n\
-         zk_max_fsynctime\t3\nzk_cnt_fsynctime\t1\nzk_sum_fsynctime\t3\n\
-         zk_avg_readlatency\t3.0\nzk_min_readlatency\t3\nzk_max_readlatency\t3\n\
-         zk_cnt_readlatency\t1\nzk_sum_readlatency\t3\nzk_p50_readlatency\t1\n\
-         zk_p95_readlatency\t2\nzk_p99_readlatency\t3\nzk_p999_readlatency\t4\n"
-    ));
+    let peer = |port| ([127, 0, 0, 1], port).into();
+    let connections = vec![Bucket {
+        at_ms: 0,
+        at_wall_ms: END_MS + 6_000,
+        members: vec![(peer(36_616), A), (peer(36_700), SessionId(0))],
+    }];
+    let sessions = Tracked::Expiring(vec![bucket(0, vec![A]), bucket(10_000, vec![B])]);
+    assert_eq!(
+        dump(&Dump {
+            sessions,
+            ephemerals: ephemerals(),
+            connections,
+        }),
+        "SessionTracker dump:\nSession Sets (2)/(2):\n\
+         1 expire at Sun Nov 22 17:01:09 UTC 2026:\n\t0x100018d93b50000\n\
+         1 expire at Sun Nov 22 17:01:19 UTC 2026:\n\t0x100018d93b50001\n\
+         ephemeral nodes dump:\nSessions with Ephemerals (2):\n\
+         0x100018d93b50000:\n\t/a/e1\n\t/e2\n0x100018d93b50001:\n\t/e3\n\
+         Connections dump:\nConnections Sets (1)/(2):\n\
+         2 expire at Sun Nov 22 17:01:15 UTC 2026:\n\
+         \tip: /127.0.0.1:36616 sessionId: 0x100018d93b50000\n\
+         \tip: /127.0.0.1:36700 sessionId: 0x0\n"
+    );
+}
+
+#[test]
+fn dump_of_a_follower_shows_timeouts() {
+    let dumped = dump(&Dump {
+        sessions: Tracked::Followed(vec![(A, 10_000)]),
+        ephemerals: Vec::new(),
+        connections: Vec::new(),
+    });
+    assert_eq!(
+        dumped,
+        "SessionTracker dump:\nGlobal Sessions(1):\n0x100018d93b50000\t10000ms\n\
+         ephemeral nodes dump:\nSessions with Ephemerals (0):\n\
+         Connections dump:\nConnections Sets (0)/(0):\n"
+    );
+}
+
+#[test]
+fn watches_are_listed_as_zookeeper_lists_them() {
+    let watch = |path: &str, sessions: &[SessionId]| (path.to_owned(), sessions.to_vec());
+    let watched = Watched {
+        by_path: vec![
+            watch("/a", &[A, B]),
+            watch("/a/b", &[A]),
+            watch("/none", &[B]),
+        ],
+    };
+    assert_eq!(
+        wchs(watched.counts()),
+        "2 connections watching 3 paths\nTotal watches:4\n"
+    );
+    assert_eq!(
+        wchc(&watched),
+        "0x100018d93b50000\n\t/a\n\t/a/b\n0x100018d93b50001\n\t/a\n\t/none\n\n"
+    );
+    assert_eq!(
+        wchp(&watched),
+        "/a\n\t0x100018d93b50000\n\t0x100018d93b50001\n\
+         /a/b\n\t0x100018d93b50000\n/none\n\t0x100018d93b50001\n\n"
+    );
+    let nothing = Watched::default();
+    assert_eq!((wchc(&nothing), wchp(&nothing)), ("\n".into(), "\n".into()));
+}
+
+#[test]
+fn directories_and_digests_are_zookeepers() {
+    assert_eq!(dirs(7, 9), "datadir_size: 7\nlogdir_size: 9\n");
+    let digests = [(Zxid(0x80), 1_371_985_504), (Zxid(0x1_0000_0000), u64::MAX)];
+    assert_eq!(
+        hash(&digests),
+        "80: 1371985504\n100000000: 18446744073709551615\n"
+    );
 }
 
 #[test]

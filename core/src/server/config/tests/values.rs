@@ -130,6 +130,13 @@ static FIELDS: &[(&str, Reached)] = &[
     ("admin.serverPort=9090", |c| c.admin.address.port == 9_090),
     ("admin.serverAddress=::1", |c| c.admin.address.host == "::1"),
     ("admin.commandURL=/zk", |c| c.admin.command_url == "/zk"),
+    ("admin.rateLimiterIntervalInMS=5", |c| {
+        c.admin.rate_limiter_interval_ms == 5
+    }),
+    ("admin.snapshot.enabled=false", |c| {
+        !c.admin.snapshot_enabled
+    }),
+    ("admin.restore.enabled=false", |c| !c.admin.restore_enabled),
     ("admin.idleTimeout=5", |c| c.admin.idle_timeout_ms == 5),
 ];
 

@@ -1,0 +1,211 @@
+//! The HTTP endpoints: commands for operators, and metrics for Prometheus.
+
+use super::HostPort;
+use super::resolve::Draft;
+use super::setting::{Parsed, boolean, port, text, u32_from};
+
+/// The HTTP endpoint of commands.
+///
+/// It is served if `admin.enableServer` says so, or if nothing says so and its port or its address
+/// is named: nobody listens on a port of ours that was not asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Serve it [`zookeeper.admin.enableServer`].
+    pub enabled: bool,
+    /// Where it listens [`zookeeper.admin.serverAddress`, `zookeeper.admin.serverPort`].
+    pub address: HostPort,
+    /// The path that commands are below [`zookeeper.admin.commandURL`].
+    pub command_url: String,
+    /// Time after which an idle connection is closed [`zookeeper.admin.idleTimeout`].
+    pub idle_timeout_ms: u32,
+    /// The least time between two snapshots, and between two restores
+    /// [`zookeeper.admin.rateLimiterIntervalInMS`].
+    pub rate_limiter_interval_ms: u32,
+    /// Answer `snapshot` [`zookeeper.admin.snapshot.enabled`].
+    pub snapshot_enabled: bool,
+    /// Answer `restore` [`zookeeper.admin.restore.enabled`].
+    pub restore_enabled: bool,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            address: HostPort::new("0.0.0.0", 8080),
+            command_url: "/commands".to_owned(),
+            idle_timeout_ms: 30_000,
+            rate_limiter_interval_ms: 300_000,
+            snapshot_enabled: true,
+            restore_enabled: true,
+        }
+    }
+}
+
+/// The HTTP endpoint of metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Serve it [`metricsProvider.className`].
+    pub prometheus: bool,
+    /// Where it listens [`metricsProvider.httpHost`, `metricsProvider.httpPort`].
+    pub address: HostPort,
+}
+
+impl Default for MetricsSettings {
+    fn default() -> Self {
+        Self {
+            prometheus: false,
+            address: HostPort::new("0.0.0.0", 7000),
+        }
+    }
+}
+
+const MS: &str = "a whole number of milliseconds";
+
+pub(super) fn admin_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
+    let enabled = boolean(value)?;
+    draft.admin_enabled = Some(enabled);
+    draft.config.admin.enabled = enabled;
+    Ok(())
+}
+
+pub(super) fn admin_host(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.admin.address.host = text(value, "a host name")?;
+    draft.config.admin.enabled = draft.admin_enabled.unwrap_or(true);
+    Ok(())
+}
+
+pub(super) fn admin_port(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.admin.address.port = port(value)?;
+    draft.config.admin.enabled = draft.admin_enabled.unwrap_or(true);
+    Ok(())
+}
+
+pub(super) fn command_url(draft: &mut Draft, value: &str) -> Parsed<()> {
+    if !value.starts_with('/') || value.contains(['?', '#']) {
+        return Err("expected a path, which begins with /".to_owned());
+    }
+    let url = value.trim_end_matches('/');
+    draft.config.admin.command_url = url.to_owned();
+    Ok(())
+}
+
+pub(super) fn idle_timeout(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.admin.idle_timeout_ms = u32_from(value, 0, MS)?;
+    Ok(())
+}
+
+pub(super) fn rate_limit(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.admin.rate_limiter_interval_ms = u32_from(value, 0, MS)?;
+    Ok(())
+}
+
+pub(super) fn snapshot_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.admin.snapshot_enabled = boolean(value)?;
+    Ok(())
+}
+
+pub(super) fn restore_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.admin.restore_enabled = boolean(value)?;
+    Ok(())
+}
+
+/// The class by its last name, so that a configuration that calls the package otherwise works too.
+pub(super) fn metrics_provider(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.metrics.prometheus = match value.rsplit('.').next() {
+        Some("PrometheusMetricsProvider") => true,
+        Some("DefaultMetricsProvider" | "NullMetricsProvider") => false,
+        _ => {
+            return Err(
+                "expected org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider or \
+                 org.apache.zookeeper.metrics.impl.DefaultMetricsProvider"
+                    .to_owned(),
+            );
+        }
+    };
+    Ok(())
+}
+
+pub(super) fn metrics_host(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.metrics.address.host = text(value, "a host name")?;
+    Ok(())
+}
+
+pub(super) fn metrics_port(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.metrics.address.port = port(value)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Overrides, Sources, SystemProperties, TextFile, resolve};
+
+    fn config(settings: &str) -> Result<Config, String> {
+        let text = format!("dataDir=/data\nclientPort=2181\n{settings}");
+        let cfg = TextFile {
+            name: "zoo.cfg".to_owned(),
+            text,
+        };
+        let sources = Sources {
+            cfg: Some(cfg),
+            dynamic: None,
+            my_id: None,
+            jaas: None,
+            properties: SystemProperties::default(),
+            overrides: Overrides::default(),
+        };
+        let loaded = resolve(&sources).map_err(|error| error.to_string())?;
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        Ok(loaded.config)
+    }
+
+    #[test]
+    fn a_port_of_ours_is_open_only_if_somebody_asked_for_it() {
+        for (settings, enabled) in [
+            ("", false),
+            ("admin.commandURL=/zk", false),
+            ("admin.enableServer=true", true),
+            ("admin.serverPort=9090", true),
+            ("admin.serverAddress=localhost", true),
+            ("admin.enableServer=false\nadmin.serverPort=9090", false),
+            ("admin.serverPort=9090\nadmin.enableServer=false", false),
+        ] {
+            let config = config(settings).unwrap();
+            assert_eq!(config.admin.enabled, enabled, "{settings}");
+        }
+        let config = config("admin.serverPort=9090\nadmin.serverAddress=::1").unwrap();
+        assert_eq!(config.admin.address.to_string(), "[::1]:9090");
+    }
+
+    #[test]
+    fn prometheus_is_asked_for_by_its_class() {
+        let prometheus = "metricsProvider.className=\
+                          org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider\n";
+        let set = config(&format!(
+            "{prometheus}metricsProvider.httpPort=7001\nmetricsProvider.httpHost=127.0.0.1"
+        ));
+        let metrics = set.unwrap().metrics;
+        assert!(metrics.prometheus);
+        assert_eq!(metrics.address.to_string(), "127.0.0.1:7001");
+        let default = config(prometheus).unwrap().metrics;
+        assert_eq!(default.address.to_string(), "0.0.0.0:7000");
+        let own =
+            "metricsProvider.className=org.apache.zookeeper.metrics.impl.DefaultMetricsProvider";
+        assert!(!config(own).unwrap().metrics.prometheus);
+        assert!(config("metricsProvider.className=com.example.Mine").is_err());
+    }
+
+    #[test]
+    fn the_initial_configuration_is_kept_without_secrets() {
+        let config = config(
+            "# a comment\nDigestAuthenticationProvider.superDigest=super:hash\n\
+             admin.commandURL = /zk/\n",
+        );
+        let config = config.unwrap();
+        assert_eq!(
+            config.initial_configuration,
+            "dataDir=/data\nclientPort=2181\n# a comment\n\
+             DigestAuthenticationProvider.superDigest=***\nadmin.commandURL = /zk/\n"
+        );
+        assert_eq!(config.admin.command_url, "/zk");
+    }
+}
