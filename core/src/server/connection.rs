@@ -26,6 +26,9 @@ use crate::server::secure::ClientTls;
 use crate::server::throttle::Freshness;
 use crate::server::{Shared, status};
 
+/// Said of a client that only connects.
+const NO_HANDSHAKE: &str = "no handshake within nio.sessionlessCnxnTimeout";
+
 /// Room made for bytes from a client before each read.
 const READ_BYTES: usize = 16 << 10;
 
@@ -85,11 +88,7 @@ pub(crate) async fn serve(
             }
             Err(_) => {
                 metrics.count(Count::SessionlessExpired);
-                notice(
-                    &shared,
-                    peer,
-                    "no handshake within nio.sessionlessCnxnTimeout",
-                );
+                notice(&shared, peer, NO_HANDSHAKE);
                 return;
             }
         };
