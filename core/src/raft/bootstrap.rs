@@ -8,15 +8,13 @@
 //!      all are as new as this one; or, after a while,
 //!      a majority is and nobody has seen a leader ────────▶ found, member
 //!      somebody has seen a leader ────────────────────────▶ catch up without a vote, then member
-//!  log empty, observer ───────────────────────────────────▶ wait for the leader
+//!  no vote by files and log ──────────────────────────────▶ wait for the leader
 //! ```
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::Instant;
 
 use crate::proto::ServerId;
@@ -28,6 +26,9 @@ use crate::storage::Standing;
 /// How long a server without a log waits for voters that do not answer before it founds an
 /// ensemble without them.
 const FOUNDING_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two times that a server without a leader asks to be sent the log.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// Pause between two rounds of asking the others.
 const ROUND: Duration = Duration::from_millis(100);
@@ -41,8 +42,13 @@ impl Consensus {
         mut stand: impl FnMut(Standing) -> io::Result<()>,
     ) -> io::Result<()> {
         let has_log = self.raft.is_initialized().await.map_err(io::Error::other)?;
-        if !self.members.voters.contains_key(&self.me) {
+        let id = u64::from(self.me.0);
+        let votes_by_log = self.membership().voter_ids().any(|voter| voter == id);
+        if !self.files.voters.contains_key(&self.me) && !votes_by_log {
+            // A reconfig may give it a vote while it runs, or gave it one that it has forgotten.
             self.gate.open(Openness::Entries);
+            let observer = Arc::clone(self);
+            self.spawn(async move { observer.catch_up_without_a_vote().await });
             return Ok(());
         }
         match (standing, has_log) {
@@ -69,7 +75,8 @@ impl Consensus {
 
     /// Nobody else can elect, so there is nothing to wait for.
     async fn elect_if_alone(&self) -> io::Result<()> {
-        if self.members.voters.len() == 1 {
+        let id = u64::from(self.me.0);
+        if self.membership().voter_ids().eq([id]) {
             self.raft
                 .trigger()
                 .elect(false)
@@ -82,7 +89,7 @@ impl Consensus {
     /// The founders start without a leader. One of them, always the same, asks for votes at once
     /// instead of waiting for an election timeout; if it is not there, the others' timeouts end.
     async fn elect_if_first(&self) -> io::Result<()> {
-        if self.members.voters.keys().next() == Some(&self.me) {
+        if self.files.voters.keys().next() == Some(&self.me) {
             let asked = self.raft.trigger().elect(true).await;
             asked.map_err(io::Error::other)?;
         }
@@ -91,7 +98,7 @@ impl Consensus {
 
     /// Every founder proposes the same first membership.
     async fn found(&self) -> io::Result<()> {
-        let voters = self.members.voters.iter();
+        let voters = self.files.voters.iter();
         let voters = voters
             .map(|(id, address)| (u64::from(id.0), address.clone()))
             .collect();
@@ -109,11 +116,11 @@ impl Consensus {
     /// One that does not answer may know of an ensemble that the others have forgotten; it gets
     /// its time, since a new ensemble usually starts whole.
     async fn must_return(&self) -> bool {
-        let voters = self.members.voters.len();
+        let voters = self.files.voters.len();
         let patience_ends = Instant::now() + FOUNDING_PATIENCE;
         loop {
             let mut new = 1;
-            let others = self.members.voters.keys();
+            let others = self.files.voters.keys();
             for server in others.filter(|server| **server != self.me) {
                 match self.probe(*server).await {
                     Ok(true) => return self.leadership() != Leadership::Stopped,
@@ -141,17 +148,14 @@ impl Consensus {
 
     /// Whether the ensemble has had a leader, as far as another server's log tells.
     async fn probe(&self, server: ServerId) -> io::Result<bool> {
-        let address = self
-            .members
-            .address(server)
-            .ok_or(io::ErrorKind::NotFound)?;
+        let address = self.book.address(server).ok_or(io::ErrorKind::NotFound)?;
         let hello = Hello {
             from: self.me,
             to: server,
             purpose: Purpose::Probe,
         };
         let asking = async {
-            let (mut reader, _writer) = peer::connect(&*self.net, address, hello).await?;
+            let (mut reader, _writer) = peer::connect(&*self.net, &address, hello).await?;
             reader.next().await
         };
         let answer = tokio::time::timeout(self.timing.connect, asking).await??;
@@ -167,69 +171,18 @@ impl Consensus {
 
     async fn catch_up_without_a_vote(&self) {
         self.gate.open(Openness::Entries);
+        let mut asked = None::<Instant>;
         while !self.catch_up().await {
             if self.leadership() == Leadership::Stopped {
                 return;
+            }
+            if asked.is_none_or(|asked| asked.elapsed() > ASKING) {
+                self.ask_to_join().await;
+                asked = Some(Instant::now());
             }
             tokio::time::sleep(ROUND).await;
         }
         self.begin_to_vote();
         tracing::info!("caught up; this server votes again");
-    }
-
-    /// Tells the operator when the configuration and the ensemble do not name the same voters: a
-    /// `server.N` line that comes or goes changes nothing by itself.
-    pub fn compare_voters(&self) {
-        let metrics = self.raft.metrics();
-        let membership = metrics.borrow_watched().membership_config.clone();
-        let voters = membership.membership().voter_ids().collect::<BTreeSet<_>>();
-        let configured = self.members.voters.keys().map(|id| u64::from(id.0));
-        let configured = configured.collect::<BTreeSet<_>>();
-        if voters != configured {
-            tracing::warn!(
-                ?voters,
-                ?configured,
-                "the server.N lines do not name the voters of the ensemble; \
-                 they cannot be changed by configuration yet, and count as they were founded"
-            );
-        }
-    }
-
-    /// As leader: takes in the observers that the configuration names. Comes back when all are in;
-    /// right after an election that may have to wait for the first membership to be committed.
-    pub async fn admit_observers(&self) {
-        while !self.try_to_admit_observers().await {
-            tokio::time::sleep(ROUND).await;
-        }
-    }
-
-    async fn try_to_admit_observers(&self) -> bool {
-        let known = {
-            let metrics = self.raft.metrics();
-            let membership = metrics.borrow_watched().membership_config.clone();
-            membership
-                .membership()
-                .nodes()
-                .map(|(id, _)| *id)
-                .collect::<Vec<_>>()
-        };
-        let mut all = true;
-        for (observer, address) in &self.members.observers {
-            let id = u64::from(observer.0);
-            if known.contains(&id) {
-                continue;
-            }
-            let node = openraft::BasicNode {
-                addr: address.clone(),
-            };
-            match self.raft.add_learner(id, node, false).await {
-                Ok(_) => tracing::info!(observer = observer.0, "observer admitted"),
-                Err(error) => {
-                    tracing::debug!(observer = observer.0, %error, "observer not admitted yet");
-                    all = false;
-                }
-            }
-        }
-        all
     }
 }

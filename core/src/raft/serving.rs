@@ -63,9 +63,13 @@ impl Consensus {
                 self.me
             )));
         }
-        if self.members.address(hello.from).is_none() {
+        let known = self.admits_guests
+            || self.book.address(hello.from).is_some()
+            || self.is_followed_by(hello.from);
+        if !known {
             return Err(io::Error::other(format!(
-                "server {} is not in this server's configuration",
+                "server {} is not in this server's configuration; with reconfigEnabled=true on \
+                 every server, reconfig can add it",
                 hello.from
             )));
         }
@@ -107,6 +111,7 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
             let established = consensus.is_established();
             writer.send(&frame(|w| w.bool(established))).await
         }
+        Purpose::Join => consensus.answer_join(hello.from, reader, writer).await,
     }
 }
 

@@ -40,6 +40,7 @@ fn settings() -> Settings {
         },
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
+        reconfig: crate::replica::Reconfig::default(),
     }
 }
 

@@ -7,7 +7,9 @@ use crate::proto::{Code, Malformed, OpCode, PASSWORD_BYTES, Reply, SessionId, pe
 use crate::replica::connection::State;
 use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica};
 use crate::session::Origin;
-use crate::tree::{Admission, Applied, Batch, Draft, Event, Lane, SessionChange, Tree, acl};
+use crate::tree::{
+    Admission, Answering, Applied, Batch, Draft, Event, Lane, SessionChange, Tree, acl,
+};
 
 /// How far this server's own lane came by a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,12 +94,26 @@ impl Replica {
         if let Some(connection) = &waiting {
             self.run_reads_before_write(tree, connection, at.now_us);
         }
+        let before = tree.configuration().stage();
         let applied = tree.apply(at.term, at.stamp_ms, at.lane, at.number, draft);
+        if tree.configuration().stage() != before {
+            self.reconfigured.send_modify(|changes| *changes += 1);
+        }
         for event in &applied.events {
             self.deliver(&applied, event, woken);
         }
-        let outcome = Outcome { applied, waiting };
-        self.answer(at, draft, &outcome);
+        let mut outcome = Outcome { applied, waiting };
+        match outcome.applied.answering {
+            Answering::Asker => self.answer(at, draft, &outcome),
+            Answering::Nobody => {}
+            Answering::Earlier(origin) if origin.server == own.server => {
+                outcome.waiting = self.connection(origin.connection);
+                if let Some(connection) = &outcome.waiting {
+                    self.answer_write(at, connection, &outcome.applied);
+                }
+            }
+            Answering::Earlier(_) => {}
+        }
         self.follow_session(own, draft, &outcome, woken);
         woken.extend(outcome.waiting);
     }
@@ -109,7 +125,10 @@ impl Replica {
             | Draft::Attach { connection, .. }
             | Draft::Request { connection, .. }
             | Draft::Refused { connection, .. } => self.connection(*connection),
-            Draft::Expire { .. } | Draft::Reap { .. } => None,
+            Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => None,
         }
     }
 
@@ -139,7 +158,10 @@ impl Replica {
             Draft::Request { .. } | Draft::Refused { .. } => {
                 self.answer_write(at, connection, &outcome.applied);
             }
-            Draft::Expire { .. } | Draft::Reap { .. } => {}
+            Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => {}
         }
     }
 

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
 
 use crate::proto::ConnectionId;
 use crate::proto::{SessionId, Zxid};
@@ -53,6 +54,20 @@ pub struct Settings {
     pub outbox_bytes_max: usize,
     /// Set by the log while its disk is full: writes that need room are refused.
     pub space_is_low: Arc<AtomicBool>,
+    /// What becomes of a reconfig here.
+    pub reconfig: Reconfig,
+}
+
+/// What becomes of a reconfig that comes to this server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reconfig {
+    /// It is refused as switched off.
+    #[default]
+    Disabled,
+    /// It is refused: a server that is alone has no ensemble to change.
+    Alone,
+    /// It is proposed.
+    Enabled,
 }
 
 /// The state of this server and everybody connected to it.
@@ -66,6 +81,8 @@ pub struct Replica {
     lane: Mutex<Lane>,
     /// Requests that are not answered yet, of all connections.
     outstanding: AtomicUsize,
+    /// Goes up whenever the members of the ensemble, or what is pending, may have changed.
+    reconfigured: watch::Sender<u64>,
     /// What the operator's counters show.
     pub traffic: Traffic,
 }
@@ -80,6 +97,7 @@ impl Replica {
             connections: Mutex::new(HashMap::new()),
             lane: Mutex::new(lane),
             outstanding: AtomicUsize::new(0),
+            reconfigured: watch::Sender::new(0),
             traffic: Traffic::default(),
         }
     }
@@ -108,7 +126,14 @@ impl Replica {
         for connection in self.connections() {
             connection.end(Ending::SnapshotInstalled);
         }
-        std::mem::replace(&mut *present, tree)
+        let old = std::mem::replace(&mut *present, tree);
+        self.reconfigured.send_modify(|changes| *changes += 1);
+        old
+    }
+
+    /// Tells when the members of the ensemble, or what is pending, may have changed.
+    pub fn watch_configuration(&self) -> watch::Receiver<u64> {
+        self.reconfigured.subscribe()
     }
 
     /// Takes in a connection whose handshake has been received.

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
-use crate::replica::{Connection, Ending, HOLD_BYTES_MAX, Replica};
+use crate::replica::{Connection, Ending, HOLD_BYTES_MAX, Reconfig, Replica};
 use crate::session::{Held, Step, Written};
 use crate::tree::{Draft, Tree};
 
@@ -147,7 +147,7 @@ impl Replica {
         match step {
             Step::Run(held) => self.run(tree, connection, state, &held, now_us),
             Step::Propose(held) => {
-                self.draft(connection, &held, effects);
+                self.draft(tree, connection, &held, effects);
             }
             Step::Sync => effects.sync = true,
             Step::Synced(held) => {
@@ -167,11 +167,11 @@ impl Replica {
 
     /// Turns a write into a draft. One that does not decode, or that finds no room on the disk,
     /// takes its place in the order all the same.
-    fn draft(&self, connection: &Connection, held: &Held, effects: &mut Effects) {
+    fn draft(&self, tree: &Tree, connection: &Connection, held: &Held, effects: &mut Effects) {
         let session = connection.session();
         let refusal = match Request::decode(held.op, &held.body) {
             Err(_) => Some(Code::MarshallingError),
-            Ok(Request::Reconfig { .. }) => Some(Code::ReconfigDisabled),
+            Ok(request @ Request::Reconfig { .. }) => self.refuse_reconfig(tree, &request),
             Ok(request) if self.space_is_low() && needs_room(&request) => Some(Code::SystemError),
             Ok(_) => None,
         };
@@ -192,6 +192,20 @@ impl Replica {
         };
         draft.encode(&mut effects.drafts);
         effects.count += 1;
+    }
+
+    /// Whether a reconfig is refused before the log has it. Apply decides the rest, with a code for
+    /// the client; the operator is told here what the code does not say.
+    fn refuse_reconfig(&self, tree: &Tree, request: &Request<'_>) -> Option<Code> {
+        match self.settings.reconfig {
+            Reconfig::Disabled => return Some(Code::ReconfigDisabled),
+            Reconfig::Alone => return Some(Code::Unimplemented),
+            Reconfig::Enabled => {}
+        }
+        if let Err(refusal) = tree.plan_reconfig(request, self.settings.rules) {
+            tracing::warn!(code = ?refusal.code, why = %refusal.why, "reconfig: refused");
+        }
+        None
     }
 
     /// Runs the reads that must not see the write that is about to be applied.

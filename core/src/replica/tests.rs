@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::proto::{
     ConnectionId, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Xid,
 };
-use crate::replica::{Connection, DigestSettings, HOLD_BYTES_MAX, Replica, Settings};
+use crate::replica::{Connection, DigestSettings, HOLD_BYTES_MAX, Reconfig, Replica, Settings};
 use crate::tree::{Batch, Draft, Lane, Rules, Run, Tree};
 
 const LANE: Lane = Lane {
@@ -35,6 +35,7 @@ impl Stage {
             },
             outbox_bytes_max: OUTBOX_BYTES_MAX,
             space_is_low: Arc::default(),
+            reconfig: Reconfig::default(),
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut stage = Stage {

@@ -12,6 +12,7 @@
 //! | leader | session deadlines, the reaper, observers; idle unless this server leads | [`Server::stop`] |
 //! | sync | connections that wait for a read index | [`Server::stop`] |
 //! | keeper | when to snapshot, what to purge, disk space, the log's health | [`Server::stop`] |
+//! | dynamic file | zoo.cfg and the dynamic file, as reconfigs change them | [`Server::stop`] |
 //! | joining | this server's way into the ensemble; ends when it serves | [`Server::stop`] |
 //! | leadership, lanes, peers | see `raft` | `Consensus::stop` |
 //! | raft core, state machine, replication | openraft | `Consensus::stop` |
@@ -22,6 +23,7 @@
 pub mod config;
 mod connection;
 mod contact;
+mod dynamic_file;
 mod error;
 pub mod four_letter;
 mod keeper;
@@ -45,7 +47,7 @@ use tokio::task::JoinHandle;
 use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
-use crate::replica::{DigestSettings, Ending, Replica, Settings};
+use crate::replica::{DigestSettings, Ending, Reconfig, Replica, Settings};
 use crate::server::config::{Config, HostPort, Role};
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::storage::{DataDir, Disk, Log, RealDisk, Standing};
@@ -174,6 +176,7 @@ impl Server {
         let consensus = Consensus::start(Parts {
             me,
             members: members(&config),
+            admits_guests: config.reconfig.enabled,
             log: Arc::clone(&opened.log),
             snapshots: Arc::clone(&opened.snapshots),
             replica: Arc::clone(&replica),
@@ -220,6 +223,7 @@ impl Server {
     fn spawn_clockwork(&self, standing: Standing) {
         self.spawn(contact::run(Arc::clone(&self.shared)));
         self.spawn(keeper::run(Arc::clone(&self.shared)));
+        self.spawn(dynamic_file::run(Arc::clone(&self.shared)));
         self.spawn(join(Arc::clone(&self.shared), standing));
     }
 
@@ -351,6 +355,12 @@ fn settings(config: &Config, log: &Log) -> Settings {
             extended_types: config.ttl.extended_types_enabled,
             enforce_quota: config.enforce_quota,
             skip_acl: config.skip_acl,
+            single_voter: config.reconfig.single_voter,
+        },
+        reconfig: match &config.ensemble {
+            _ if !config.reconfig.enabled => Reconfig::Disabled,
+            None => Reconfig::Alone,
+            Some(_) => Reconfig::Enabled,
         },
         digest: DigestSettings {
             enabled: config.digest.enabled,
@@ -370,7 +380,7 @@ fn members(config: &Config) -> Members {
         let alone = [(ServerId(0), String::new())].into();
         return Members {
             voters: alone,
-            observers: Default::default(),
+            ..Members::default()
         };
     };
     let of = |role: Role| {
@@ -388,6 +398,7 @@ fn members(config: &Config) -> Members {
     Members {
         voters: of(Role::Participant).collect(),
         observers: of(Role::Observer).collect(),
+        lines: ensemble.members.clone(),
     }
 }
 
@@ -446,6 +457,19 @@ fn bind(
     Err(failed(last))
 }
 
+/// Nobody shall ever read an empty `/zookeeper/config`: the leader says at once who the servers are.
+async fn wait_for_configuration(shared: &Shared) {
+    let mut changes = shared.replica.watch_configuration();
+    loop {
+        changes.mark_unchanged();
+        if !shared.replica.tree().configuration().members.is_empty() {
+            return;
+        }
+        // An error means that the replica is gone, and this task with it.
+        let _ = changes.changed().await;
+    }
+}
+
 /// Joins the ensemble, catches up, and begins to serve.
 async fn join(shared: Arc<Shared>, standing: Standing) {
     let stand = |standing| open::stand(&shared.config, &*shared.disk, standing);
@@ -466,6 +490,10 @@ async fn join(shared: Arc<Shared>, standing: Standing) {
             return;
         }
         tokio::time::sleep(sync::RETRY).await;
+    }
+    if shared.config.ensemble.is_some() {
+        wait_for_configuration(&shared).await;
+        shared.consensus.compare_members();
     }
     shared.serving.send_replace(true);
     tracing::info!("serving");

@@ -7,7 +7,7 @@ use crate::proto::OpCode;
 use crate::raft::Leadership;
 use crate::replica::{Connection, Traffic};
 use crate::server::Shared;
-use crate::server::config::Role;
+use crate::server::config::{Config, Role};
 use crate::server::four_letter::metrics::{LeaderMetrics, Metrics, PeerMetrics, Phase, mntr};
 use crate::server::four_letter::report::{
     self, ConnectionSession, ConnectionStatus, Environment, Interest, Mode, RunningFacts,
@@ -35,7 +35,7 @@ pub(crate) fn answer(shared: &Shared, word: Word) -> String {
         Word::Srvr => report::srvr(&status(shared)),
         Word::Stat => report::stat(&status(shared), &connections(shared)),
         Word::Cons => report::cons(&connections(shared)),
-        Word::Conf => report::conf(config, &facts(shared)),
+        Word::Conf => report::conf(&with_members(shared), &facts(shared)),
         Word::Mntr => mntr(&status(shared), &metrics(shared)),
         // Known to ZooKeeper and not to this version.
         Word::Crst
@@ -51,11 +51,26 @@ pub(crate) fn answer(shared: &Shared, word: Word) -> String {
     }
 }
 
+/// The configuration with the servers as the log has them.
+fn with_members(shared: &Shared) -> Config {
+    let mut config = shared.config.clone();
+    let configuration = std::sync::Arc::clone(shared.replica.tree().configuration());
+    if let Some(ensemble) = &mut config.ensemble
+        && configuration.members.contains_key(&ensemble.my_id)
+    {
+        ensemble.members.clone_from(&configuration.members);
+    }
+    config
+}
+
 fn mode(shared: &Shared) -> Mode {
     let Some(ensemble) = &shared.config.ensemble else {
         return Mode::Standalone;
     };
-    match (shared.consensus.leadership(), ensemble.me().role) {
+    let configuration = std::sync::Arc::clone(shared.replica.tree().configuration());
+    let by_log = configuration.members.get(&ensemble.my_id);
+    let role = by_log.map_or(ensemble.me().role, |member| member.role);
+    match (shared.consensus.leadership(), role) {
         (Leadership::Mine { .. }, _) => Mode::Leader,
         (_, Role::Observer) => Mode::Observer,
         (_, Role::Participant) => Mode::Follower,
@@ -82,8 +97,9 @@ fn summary_ms(traffic: &Traffic) -> Summary {
 
 fn status(shared: &Shared) -> ServerStatus {
     let traffic = &shared.replica.traffic;
-    let tree = shared.replica.tree();
+    // Before the tree is locked: one lock is never taken twice.
     let mode = mode(shared);
+    let tree = shared.replica.tree();
     let connections = shared.replica.connections();
     let sent = connections
         .iter()
@@ -119,8 +135,8 @@ fn metrics(shared: &Shared) -> Metrics {
             .clock
             .monotonic_ms()
             .saturating_sub(shared.started_ms),
-        peer: ensemble.map(|ensemble| PeerMetrics {
-            quorum_size: ensemble.voters().count() as u64,
+        peer: ensemble.map(|_| PeerMetrics {
+            quorum_size: crate::tree::voters(&tree.configuration().members).count() as u64,
             synced_observers: synced.observers as u64,
             phase: phase(shared),
         }),
@@ -221,7 +237,8 @@ fn facts(shared: &Shared) -> RunningFacts {
         data_dir_bytes: bytes_in(&*shared.disk, &config.data_dir),
         log_dir: config.log_dir.clone(),
         log_dir_bytes: bytes_in(&*shared.disk, &config.log_dir),
-        membership_version: 0,
+        membership_version: u64::try_from(shared.replica.tree().configuration().version.0)
+            .unwrap_or(0),
     }
 }
 

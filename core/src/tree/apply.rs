@@ -7,6 +7,8 @@
 //! Refused   as Request, then its code
 //! Expire    not there, or attached elsewhere since: no effect      takes none then, else one
 //! Reap      not empty, not a container or TTL: no effect           takes none then, else one
+//! State     no news, or of an earlier leader: no effect            takes none then, else one
+//! Settle    not pending, or of an earlier leader: no effect        takes none then, else one
 //! ```
 
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use crate::proto::{
 use crate::session::{Origin, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
-use crate::tree::{Draft, Lane, Rules, Tree};
+use crate::tree::{Draft, Lane, Rules, Tree, reconfig};
 
 /// What one proposal did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,20 @@ pub struct Applied {
     pub events: Vec<Event>,
     /// What became of the session.
     pub session: SessionChange,
+    /// Whom `result` is for.
+    pub answering: Answering,
+}
+
+/// Whom a result is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answering {
+    /// Whoever proposed this.
+    #[default]
+    Asker,
+    /// Nobody yet: a reconfig was accepted, and its result comes with another proposal.
+    Nobody,
+    /// The reconfig that came from here some time ago.
+    Earlier(Origin),
 }
 
 /// What a proposal did to its session.
@@ -121,7 +137,7 @@ impl Tree {
                     change.session = *session;
                     change.rules = *rules;
                     change.identities = identities;
-                    self.request(change, *op, body)
+                    self.request(change, at(connection), *op, body)
                 }
             },
             Draft::Refused {
@@ -147,11 +163,20 @@ impl Tree {
                     change.end(Ok(Reply::Empty))
                 }
             },
+            Draft::State {
+                term: stated_in,
+                members,
+            } => self.state_members(term, stamp_ms, *stated_in, members),
+            Draft::Settle {
+                term: settled_in,
+                reconfig,
+                outcome,
+            } => self.settle_reconfig(term, stamp_ms, *settled_in, *reconfig, *outcome),
         }
     }
 
     /// Takes the next zxid.
-    fn begin<'a>(&mut self, term: u64, stamp_ms: i64) -> Change<'a> {
+    pub(super) fn begin<'a>(&mut self, term: u64, stamp_ms: i64) -> Change<'a> {
         self.last_zxid = self.last_zxid.next(term);
         Change {
             zxid: self.last_zxid,
@@ -165,12 +190,13 @@ impl Tree {
     }
 
     /// The outcome of a draft that takes no zxid.
-    fn nothing(&self, result: Result<Reply<'static>, Code>) -> Applied {
+    pub(super) fn nothing(&self, result: Result<Reply<'static>, Code>) -> Applied {
         Applied {
             zxid: self.last_zxid,
             result,
             events: Vec::new(),
             session: SessionChange::None,
+            answering: Answering::Asker,
         }
     }
 
@@ -220,10 +246,25 @@ impl Tree {
         }
     }
 
-    fn request(&mut self, mut change: Change<'_>, op: OpCode, body: &[u8]) -> Applied {
+    fn request(
+        &mut self,
+        mut change: Change<'_>,
+        origin: Origin,
+        op: OpCode,
+        body: &[u8],
+    ) -> Applied {
         let Ok(request) = Request::decode(op, body) else {
             return change.end(Err(Code::MarshallingError));
         };
+        if let Some(wish) = reconfig::wish(&request) {
+            return match self.accept_reconfig(&change, origin, wish) {
+                Err(code) => change.end(Err(code)),
+                Ok(()) => Applied {
+                    answering: Answering::Nobody,
+                    ..change.end(Ok(Reply::Empty))
+                },
+            };
+        }
         if let Request::CloseSession = request {
             let session = change.session;
             return self.close(change, session);
@@ -268,8 +309,7 @@ impl Tree {
                 let alone = [MultiOp::Check { path, version }];
                 self.multi(change, &alone).map(Reply::Multi)
             }
-            // Reads never come here, reconfig is answered elsewhere, and closing is no write of a
-            // znode.
+            // Reads never come here, and neither closing nor reconfig is a write of a znode.
             Request::Exists { .. }
             | Request::GetData { .. }
             | Request::GetAcl { .. }
@@ -314,12 +354,13 @@ impl Tree {
 }
 
 impl Change<'_> {
-    fn end(self, result: Result<Reply<'static>, Code>) -> Applied {
+    pub(super) fn end(self, result: Result<Reply<'static>, Code>) -> Applied {
         Applied {
             zxid: self.zxid,
             result,
             events: self.events,
             session: SessionChange::None,
+            answering: Answering::Asker,
         }
     }
 

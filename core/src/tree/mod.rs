@@ -1,8 +1,8 @@
 //! The replicated state and what every server does with it alike: znodes, ACLs, sessions, quotas,
-//! lanes and the last zxid.
+//! lanes, the members of the ensemble and the last zxid.
 //!
 //! What lives here: the log's drafts and batches (`proposal`), their execution (`apply`, `write`,
-//! `multi`), reads, ACLs, quotas, the reaper's candidates, and the image of a whole tree as bytes.
+//! `multi`, `reconfig`), reads, ACLs, quotas, the reaper's candidates, and the image of a whole tree as bytes.
 //! What does not: who watches (`apply` says what happened, never who listens), where bytes are
 //! kept, when a proposal is committed.
 //!
@@ -19,6 +19,7 @@ mod proposal;
 mod quota;
 mod read;
 mod reaper;
+mod reconfig;
 mod write;
 mod znode;
 
@@ -34,8 +35,9 @@ use crate::session::Table;
 use crate::tree::acl::{AclId, AclTable};
 use crate::tree::znode::{Kind, Znode};
 
-pub use apply::{Applied, Event, SessionChange};
+pub use apply::{Answering, Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
+pub use reconfig::{CONFIG_PATH, Configuration, Pending, Refusal, Wish, voters};
 
 /// Whether a lane's number is the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,7 @@ pub struct Tree {
     quotas: OrdSet<Arc<str>>,
     /// Paths of containers and TTL znodes.
     reapables: OrdSet<Arc<str>>,
+    configuration: Arc<Configuration>,
     znodes: usize,
     bytes: u64,
     last_zxid: Zxid,
@@ -100,6 +103,7 @@ impl Tree {
             lanes: OrdMap::new(),
             quotas: OrdSet::new(),
             reapables: OrdSet::new(),
+            configuration: Arc::default(),
             znodes: 1,
             bytes: 1,
             last_zxid: Zxid(0),

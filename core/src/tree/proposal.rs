@@ -12,13 +12,15 @@
 //! draft:  bytes u32 · kind u8 · fields of the kind
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::proto::ConnectionId;
 use crate::proto::{
-    Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, close_frame,
+    Code, Id, Malformed, Member, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid,
+    close_frame,
 };
 use crate::session::Origin;
 
@@ -42,6 +44,8 @@ pub struct Rules {
     pub enforce_quota: bool,
     /// `skipACL`: every check of an ACL passes.
     pub skip_acl: bool,
+    /// `standaloneEnabled=false`: a reconfig may leave a single voter.
+    pub single_voter: bool,
 }
 
 impl Rules {
@@ -49,6 +53,7 @@ impl Rules {
         u8::from(self.extended_types)
             | u8::from(self.enforce_quota) << 1
             | u8::from(self.skip_acl) << 2
+            | u8::from(self.single_voter) << 6
     }
 
     fn from_bits(bits: u8) -> Rules {
@@ -56,7 +61,13 @@ impl Rules {
             extended_types: bits & 1 != 0,
             enforce_quota: bits & 2 != 0,
             skip_acl: bits & 4 != 0,
+            single_voter: bits & 64 != 0,
         }
+    }
+
+    /// Voters that a reconfig must leave.
+    pub(super) fn voters_min(self) -> usize {
+        if self.single_voter { 1 } else { 2 }
     }
 }
 
@@ -122,6 +133,22 @@ pub enum Draft<'a> {
         /// The znode; checked again, since it may have changed.
         path: &'a str,
     },
+    /// The leader says who the servers of the ensemble are, unless a reconfig has said so.
+    State {
+        /// In which it leads; later it means nothing.
+        term: u64,
+        /// Every server.
+        members: BTreeMap<ServerId, Member>,
+    },
+    /// The leader is done with a reconfig that was accepted.
+    Settle {
+        /// In which it leads; later it means nothing.
+        term: u64,
+        /// The zxid at which the reconfig was accepted.
+        reconfig: Zxid,
+        /// Whether the members are the new ones; an error says that nothing was changed.
+        outcome: Result<(), Code>,
+    },
 }
 
 const OPEN: u8 = 1;
@@ -130,6 +157,8 @@ const REQUEST: u8 = 3;
 const REFUSED: u8 = 4;
 const EXPIRE: u8 = 5;
 const REAP: u8 = 6;
+const STATE: u8 = 20;
+const SETTLE: u8 = 21;
 
 impl<'a> Draft<'a> {
     /// Appends the draft with its length.
@@ -208,6 +237,21 @@ impl<'a> Draft<'a> {
                 w.u8(REAP);
                 w.text(path);
             }
+            Draft::State { term, members } => {
+                w.u8(STATE);
+                w.u64(*term);
+                Member::encode_all(members, w);
+            }
+            Draft::Settle {
+                term,
+                reconfig,
+                outcome,
+            } => {
+                w.u8(SETTLE);
+                w.u64(*term);
+                w.i64(reconfig.0);
+                w.i32(outcome.err().map_or(0, Code::number));
+            }
         }
     }
 
@@ -248,6 +292,18 @@ impl<'a> Draft<'a> {
                 Some(Ok(path)) => Draft::Reap { path },
                 _ => return Err(Malformed("path is not UTF-8")),
             },
+            STATE => Draft::State {
+                term: r.u64()?,
+                members: Member::decode_all(r)?,
+            },
+            SETTLE => Draft::Settle {
+                term: r.u64()?,
+                reconfig: Zxid(r.i64()?),
+                outcome: match r.i32()? {
+                    0 => Ok(()),
+                    number => Err(refusal(number)?),
+                },
+            },
             _ => return Err(Malformed("unknown kind of draft")),
         })
     }
@@ -278,6 +334,7 @@ fn refusal(number: i32) -> Result<Code, Malformed> {
         Code::MarshallingError,
         Code::Unimplemented,
         Code::BadArguments,
+        Code::NewConfigNoQuorum,
         Code::ReconfigDisabled,
         Code::ThrottledOp,
     ]
@@ -418,6 +475,8 @@ mod tests {
 
     #[test]
     fn a_batch_gives_back_its_proposals_in_order() {
+        let line = crate::proto::server_line("[::1]:1:2:observer;3;4");
+        let member = line.expect("it is a line").member;
         let drafts = [
             Draft::Open {
                 session: SessionId(7),
@@ -455,6 +514,20 @@ mod tests {
                 }),
             },
             Draft::Reap { path: "/c" },
+            Draft::State {
+                term: 3,
+                members: [(ServerId(4), member)].into(),
+            },
+            Draft::Settle {
+                term: 3,
+                reconfig: Zxid(9),
+                outcome: Err(Code::NewConfigNoQuorum),
+            },
+            Draft::Settle {
+                term: 3,
+                reconfig: Zxid(9),
+                outcome: Ok(()),
+            },
         ];
         let runs = drafts.chunks(4).enumerate().map(|(i, chunk)| {
             let mut out = BytesMut::new();
@@ -478,7 +551,17 @@ mod tests {
             .collect::<Vec<_>>();
         assert_eq!(
             numbers,
-            [(0, 11), (0, 12), (0, 13), (0, 14), (1, 11), (1, 12)]
+            [
+                (0, 11),
+                (0, 12),
+                (0, 13),
+                (0, 14),
+                (1, 11),
+                (1, 12),
+                (1, 13),
+                (1, 14),
+                (2, 11)
+            ]
         );
         assert!(back.iter().map(|(_, _, draft)| draft).eq(&drafts));
     }

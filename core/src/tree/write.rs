@@ -203,7 +203,7 @@ impl Tree {
         compare(version, znode.version)
     }
 
-    fn allow(&self, change: &Change<'_>, znode: &Znode, perm: i32) -> Result<(), Code> {
+    pub(super) fn allow(&self, change: &Change<'_>, znode: &Znode, perm: i32) -> Result<(), Code> {
         let list = self.acls.get(znode.acl);
         if change.rules.skip_acl || allows(list, change.identities, perm) {
             Ok(())

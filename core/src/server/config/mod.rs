@@ -113,8 +113,23 @@ pub struct Config {
     pub read_only_mode_enabled: bool,
     /// The HTTP endpoint of commands.
     pub admin: AdminSettings,
+    /// Changing the ensemble while it runs.
+    pub reconfig: ReconfigSettings,
     /// The other servers; `None`: this one is alone.
     pub ensemble: Option<Ensemble>,
+}
+
+/// Changing the ensemble while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReconfigSettings {
+    /// Allow it [`reconfigEnabled`].
+    pub enabled: bool,
+    /// A single voter may remain [`standaloneEnabled`, which must be false for that].
+    pub single_voter: bool,
+    /// The zoo.cfg that is kept up to date; `None`: there is none.
+    pub file: Option<PathBuf>,
+    /// The file that lists the servers in its stead [`dynamicConfigFile`].
+    pub dynamic_file: Option<PathBuf>,
 }
 
 /// TTL znodes.
@@ -215,6 +230,7 @@ impl Default for Config {
             enforce_quota: false,
             read_only_mode_enabled: false,
             admin: AdminSettings::default(),
+            reconfig: ReconfigSettings::default(),
             ensemble: None,
         }
     }
