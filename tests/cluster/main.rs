@@ -16,6 +16,7 @@ mod moved;
 mod observer;
 mod partition;
 mod pause;
+mod reconfig;
 mod restart;
 mod sessions;
 mod single;
