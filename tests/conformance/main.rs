@@ -27,6 +27,7 @@ mod multi;
 mod ordering;
 mod quotas;
 mod reads;
+mod reconfig;
 mod sessions;
 mod set_watches;
 mod sync;

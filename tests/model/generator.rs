@@ -341,6 +341,7 @@ impl Generator<'_> {
                 extended_types: chance(&mut self.rng, 85),
                 enforce_quota: chance(&mut self.rng, 70),
                 skip_acl: chance(&mut self.rng, skip_acl),
+                single_voter: false,
             },
             identities: pieces::identities(&mut self.rng),
             op,

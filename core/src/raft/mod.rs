@@ -605,6 +605,7 @@ async fn follow_configuration(consensus: Arc<Consensus>) {
     loop {
         let configuration = Arc::clone(consensus.replica.tree().configuration());
         consensus.book.learn(&configuration);
+        consensus.compare_own_place(&configuration);
         if changes.changed().await.is_err() {
             return;
         }

@@ -148,6 +148,16 @@ impl Tree {
                 Err(code) => self.nothing(Err(code)),
                 Ok(()) => self.begin(term, stamp_ms).end(Err(*code)),
             },
+            Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => self.apply_leaders(term, stamp_ms, draft),
+        }
+    }
+
+    /// What no client asks for.
+    fn apply_leaders(&mut self, term: u64, stamp_ms: i64, draft: &Draft<'_>) -> Applied {
+        match draft {
             Draft::Expire { session, origin } => match self.sessions.get(session) {
                 Some(found) if found.origin == *origin => {
                     let change = self.begin(term, stamp_ms);
@@ -172,6 +182,10 @@ impl Tree {
                 reconfig,
                 outcome,
             } => self.settle_reconfig(term, stamp_ms, *settled_in, *reconfig, *outcome),
+            Draft::Open { .. }
+            | Draft::Attach { .. }
+            | Draft::Request { .. }
+            | Draft::Refused { .. } => self.nothing(Err(Code::Unimplemented)),
         }
     }
 

@@ -224,6 +224,16 @@ impl<'a> Draft<'a> {
                 w.u64(connection.0);
                 w.i32(code.number());
             }
+            Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => self.encode_leaders_fields(w),
+        }
+    }
+
+    /// What no client asks for.
+    fn encode_leaders_fields(&self, w: &mut Writer<'_>) {
+        match self {
             Draft::Expire { session, origin } => {
                 w.u8(EXPIRE);
                 w.i64(session.0);
@@ -252,6 +262,10 @@ impl<'a> Draft<'a> {
                 w.i64(reconfig.0);
                 w.i32(outcome.err().map_or(0, Code::number));
             }
+            Draft::Open { .. }
+            | Draft::Attach { .. }
+            | Draft::Request { .. }
+            | Draft::Refused { .. } => {}
         }
     }
 
@@ -475,8 +489,6 @@ mod tests {
 
     #[test]
     fn a_batch_gives_back_its_proposals_in_order() {
-        let line = crate::proto::server_line("[::1]:1:2:observer;3;4");
-        let member = line.expect("it is a line").member;
         let drafts = [
             Draft::Open {
                 session: SessionId(7),
@@ -514,20 +526,6 @@ mod tests {
                 }),
             },
             Draft::Reap { path: "/c" },
-            Draft::State {
-                term: 3,
-                members: [(ServerId(4), member)].into(),
-            },
-            Draft::Settle {
-                term: 3,
-                reconfig: Zxid(9),
-                outcome: Err(Code::NewConfigNoQuorum),
-            },
-            Draft::Settle {
-                term: 3,
-                reconfig: Zxid(9),
-                outcome: Ok(()),
-            },
         ];
         let runs = drafts.chunks(4).enumerate().map(|(i, chunk)| {
             let mut out = BytesMut::new();
@@ -551,19 +549,39 @@ mod tests {
             .collect::<Vec<_>>();
         assert_eq!(
             numbers,
-            [
-                (0, 11),
-                (0, 12),
-                (0, 13),
-                (0, 14),
-                (1, 11),
-                (1, 12),
-                (1, 13),
-                (1, 14),
-                (2, 11)
-            ]
+            [(0, 11), (0, 12), (0, 13), (0, 14), (1, 11), (1, 12)]
         );
         assert!(back.iter().map(|(_, _, draft)| draft).eq(&drafts));
+    }
+
+    #[test]
+    fn what_a_leader_says_of_the_ensemble_comes_back() {
+        let line = crate::proto::server_line("[::1]:1:2:observer;3;4");
+        let member = line.expect("it is a line").member;
+        for draft in [
+            Draft::State {
+                term: 3,
+                members: [(ServerId(4), member)].into(),
+            },
+            Draft::Settle {
+                term: 3,
+                reconfig: Zxid(9),
+                outcome: Err(Code::NewConfigNoQuorum),
+            },
+            Draft::Settle {
+                term: 3,
+                reconfig: Zxid(9),
+                outcome: Ok(()),
+            },
+        ] {
+            let mut out = BytesMut::new();
+            draft.encode(&mut out);
+            assert_eq!(Draft::decode(&out[4..]), Ok(draft));
+            for cut in 4..out.len() {
+                // Whatever is left, it is a draft or it is malformed.
+                let _ = Draft::decode(&out[4..cut]);
+            }
+        }
     }
 
     #[test]

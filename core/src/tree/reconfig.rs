@@ -82,11 +82,16 @@ pub struct Refusal {
     pub code: Code,
     /// What the operator is told.
     pub why: String,
+    /// ZooKeeper would take it: whoever may not change anything is told that first.
+    pub is_a_limit: bool,
 }
 
 fn refuse<T>(code: Code, why: impl Into<String>) -> Result<T, Refusal> {
-    let why = why.into();
-    Err(Refusal { code, why })
+    Err(Refusal {
+        code,
+        why: why.into(),
+        is_a_limit: false,
+    })
 }
 
 fn wrong<T>(why: impl Into<String>) -> Result<T, Refusal> {
@@ -180,6 +185,8 @@ impl Configuration {
         for id in items(wish.leaving.unwrap_or_default(), &[',']) {
             match id.parse() {
                 Ok(id) => drop(members.remove(&id)),
+                // Nor is there a server of any other number.
+                Err(_) if is_number(id) => {}
                 Err(what) => return wrong(format!("to be removed: {id:?}: {what}")),
             }
         }
@@ -226,7 +233,13 @@ fn line_of(line: &str) -> Result<(ServerId, Member), Refusal> {
     let id = key.rsplit('.').next().unwrap_or_default().trim();
     let id = match id.parse::<ServerId>() {
         Ok(id) => id,
-        Err(what) => return wrong(format!("{line}: {what}")),
+        Err(what) => {
+            let refusal = wrong(format!("{line}: {what}"));
+            return refusal.map_err(|refusal| Refusal {
+                is_a_limit: is_number(id) && server_line(spec).is_ok(),
+                ..refusal
+            });
+        }
     };
     match server_line(spec) {
         Ok(line) if line.more_addresses > 0 => {
@@ -235,6 +248,10 @@ fn line_of(line: &str) -> Result<(ServerId, Member), Refusal> {
         Ok(line) => Ok((id, line.member)),
         Err(what) => wrong(format!("{line}: {what}")),
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Trimmed pieces that are not empty.
@@ -285,9 +302,14 @@ impl Tree {
         wish: Wish<'_>,
     ) -> Result<(), Code> {
         let planned = self.configuration.plan(wish, change.rules.voters_min());
-        let members = planned.map_err(|refusal| refusal.code)?;
+        if let Err(refusal) = &planned
+            && !refusal.is_a_limit
+        {
+            return Err(refusal.code);
+        }
         let znode = self.root.find(CONFIG_PATH).ok_or(Code::NoNode)?;
         self.allow(change, znode, perms::WRITE)?;
+        let members = planned.map_err(|refusal| refusal.code)?;
         Arc::make_mut(&mut self.configuration).pending = Some(Pending {
             id: change.zxid,
             members,
@@ -569,6 +591,9 @@ mod tests {
         let mut stranger = stage();
         stranger.identities = vec![Id::new("ip", "127.0.0.1")];
         assert_eq!(stranger.err(&asking("nonsense", "-", "-", -1)), bad);
+        let beyond = asking("server.999=h9:1:2;3", "-", "-", -1);
+        assert_eq!(code(&beyond), bad);
+        assert_eq!(stranger.err(&beyond), Code::NoAuth);
         let sound = asking("-", "3", "-", -1);
         assert_eq!(stranger.err(&sound), Code::NoAuth);
         let all = [crate::proto::Acl::open()];
@@ -601,7 +626,7 @@ mod tests {
                 "server.1=h1 server.2=h2 server.3=h3:1:2:observer;0.0.0.0:3",
             ),
             (
-                asking("server.9=h1:1:2;3", " 1 , 77,", "-", -1),
+                asking("server.9=h1:1:2;3", " 1 , 77,999,", "-", -1),
                 "server.2=h2 server.3=h3 server.9=h1",
             ),
             (
