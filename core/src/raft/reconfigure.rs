@@ -191,13 +191,12 @@ impl Consensus {
             return Attempt::Done;
         }
         let voters = membership.voter_ids().collect::<BTreeSet<_>>();
-        if voters != target.voters && membership.get_joint_config().len() == 1 {
-            if let Err(lagging) = self.quorum_in_step(&target).await {
-                tracing::warn!(reconfig = %pending.id, servers = %lagging,
-                    "reconfig: refused: no quorum of the new voters is connected and has \
-                     everything that is committed; these are not");
-                return Attempt::Refused;
-            }
+        let is_untouched = voters != target.voters && membership.get_joint_config().len() == 1;
+        if is_untouched && let Err(lagging) = self.quorum_in_step(&target).await {
+            tracing::warn!(reconfig = %pending.id, servers = %lagging,
+                "reconfig: refused: no quorum of the new voters is connected and has everything \
+                 that is committed; these are not");
+            return Attempt::Refused;
         }
         if self.own_place_changes(configuration, pending)
             && self.hand_over_among(&target.voters).await

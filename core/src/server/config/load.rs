@@ -1,7 +1,7 @@
 //! The one file of the configuration that reads files.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
 use super::resolve::{Loaded, Sources, TextFile, my_id_path, resolve, value_in};
@@ -20,19 +20,24 @@ pub fn load(
         None => Ok(None),
     };
     let dynamic = setting("dynamicConfigFile")?;
+    let dynamic_file = dynamic.as_ref().map(PathBuf::from);
     let dynamic = dynamic.map(|name| read(Path::new(&name))).transpose()?;
     let data_dir = match &overrides.data_dir {
         Some(dir) => dir.clone(),
         None => setting("dataDir")?.map_or(Config::default().data_dir, Into::into),
     };
     let my_id = read_if_there(&my_id_path(&data_dir))?;
-    resolve(&Sources {
+    let mut loaded = resolve(&Sources {
         cfg,
         dynamic,
         my_id,
         properties,
         overrides,
-    })
+    })?;
+    let reconfig = &mut loaded.config.reconfig;
+    reconfig.file = path.map(Path::to_owned);
+    reconfig.dynamic_file = dynamic_file;
+    Ok(loaded)
 }
 
 fn read(path: &Path) -> Result<TextFile, ConfigError> {
@@ -107,6 +112,10 @@ mod tests {
         assert_eq!((ensemble.my_id.0, ensemble.me().host.as_str()), (2, "b"));
         assert_eq!(loaded.config.client_address.to_string(), "0.0.0.0:2182");
         assert_eq!(loaded.warnings, Vec::<String>::new());
+        let reconfig = loaded.config.reconfig;
+        assert_eq!(reconfig.file.as_deref(), Some(Path::new(&cfg)));
+        assert_eq!(reconfig.dynamic_file.as_deref(), Some(Path::new(&dynamic)));
+        assert!(!reconfig.enabled && !reconfig.single_voter);
     }
 
     #[test]

@@ -365,11 +365,7 @@ impl Draft {
             }
         }
         self.config.ensemble = Some(ensemble);
-        let path = |file: &Option<TextFile>| file.as_ref().map(|file| PathBuf::from(&file.name));
-        let reconfig = &mut self.config.reconfig;
-        reconfig.single_voter = !self.standalone_enabled;
-        reconfig.file = path(&sources.cfg);
-        reconfig.dynamic_file = path(&sources.dynamic);
+        self.config.reconfig.single_voter = !self.standalone_enabled;
         Ok(())
     }
 
