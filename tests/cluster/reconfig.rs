@@ -293,18 +293,26 @@ async fn killed_leader_leaves_no_reconfig_half_done() {
         assert_eq!(members(&again.unwrap()), want);
         load.wait_for_progress(50).await;
     }
-    let begun = |id: &u8| begun_in(&ensemble.log(*id));
-    let begun = all.iter().flat_map(begun).collect::<Vec<_>>();
-    let mut once = begun.clone();
-    once.sort();
-    once.dedup();
-    let taken_up = begun.len() - once.len();
+    let taken_up = taken_up(&ensemble);
     println!("{KILLS} leaders killed, {taken_up} reconfigs taken up by another leader");
     let books = load.finish().await;
     println!("{} writes acknowledged", books.total());
     for id in all {
         books.check(ensemble.address(id)).await;
     }
+}
+
+/// How many reconfigs more than one leader has begun.
+fn taken_up(ensemble: &Ensemble) -> usize {
+    let begun = ensemble
+        .ids()
+        .into_iter()
+        .flat_map(|id| begun_in(&ensemble.log(id)));
+    let mut begun = begun.collect::<Vec<_>>();
+    let all = begun.len();
+    begun.sort();
+    begun.dedup();
+    all - begun.len()
 }
 
 /// The reconfigs that a server has begun to carry out, as leader.
