@@ -13,7 +13,7 @@ use zoowarden_tests::wait::{SOON, until};
 const WRITERS_PER_SERVER: usize = 2;
 
 /// Leaders killed while a reconfig is under way.
-const KILLS: u64 = 12;
+const KILLS: u64 = 6;
 
 /// The longest a leader lives after a reconfig was sent.
 const LIFE_US_MAX: u64 = 15_000;
