@@ -91,7 +91,7 @@ async fn run(config: Config) -> Result<(), StartError> {
     // Before the start, so that no signal falls between start and stop.
     let mut signals = Signals::listen()?;
     let supervisor = Supervisor::from_environment();
-    let server = start::start(config).await?;
+    let server = Box::pin(start::start(config)).await?;
     // Answers until the server stops.
     let desk = server.open_desk();
     let outcome = tokio::select! {

@@ -22,6 +22,7 @@ mod observer;
 mod partition;
 mod pause;
 mod read_only;
+mod reconfig;
 mod restart;
 mod secure_clients;
 mod secure_servers;

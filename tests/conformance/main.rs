@@ -29,6 +29,7 @@ mod operators;
 mod ordering;
 mod quotas;
 mod reads;
+mod reconfig;
 mod sasl;
 mod security;
 mod sessions;

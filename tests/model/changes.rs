@@ -127,6 +127,9 @@ impl Model {
                     self.remove(path, next_zxid, &mut outcome.events);
                 }
             }
+            Draft::State { .. } | Draft::Settle { .. } => {
+                unreachable!("the generator leaves the members of the ensemble alone")
+            }
         }
         self.last_zxid = outcome.zxid;
         outcome

@@ -103,6 +103,8 @@ impl Pair {
             Draft::Refused { .. } => ("Refused".into(), verdict(&outcome.result)),
             Draft::Expire { .. } => ("Expire".into(), took_effect(before, outcome.zxid)),
             Draft::Reap { .. } => ("Reap".into(), took_effect(before, outcome.zxid)),
+            Draft::State { .. } => ("State".into(), took_effect(before, outcome.zxid)),
+            Draft::Settle { .. } => ("Settle".into(), took_effect(before, outcome.zxid)),
         };
         Ok(format!("{what} {verdict}"))
     }

@@ -32,6 +32,8 @@ pub struct Plan {
     pub voters: u8,
     /// Observers, with the ids behind.
     pub observers: u8,
+    /// Servers that only their own file lists, with the ids behind; they are not started.
+    pub waiting: u8,
     /// Puts a proxy between every two servers, so that they can be cut off.
     pub proxied: bool,
     /// Opens the HTTP endpoint of each server, at [`Ensemble::http`].
@@ -46,6 +48,7 @@ impl Plan {
         Plan {
             voters,
             observers: 0,
+            waiting: 0,
             proxied: false,
             http: false,
             settings: Vec::new(),
@@ -100,10 +103,11 @@ impl Ensemble {
     /// Starts all servers and waits until each serves.
     pub async fn start(plan: Plan) -> Ensemble {
         let mut ensemble = Ensemble::prepare(plan).await;
-        for id in ensemble.ids() {
+        let first = 1..=ensemble.plan.voters + ensemble.plan.observers;
+        for id in first.clone() {
             ensemble.start_server(id);
         }
-        for id in ensemble.ids() {
+        for id in first {
             ensemble.wait_until_serving(id).await;
         }
         ensemble
@@ -114,7 +118,7 @@ impl Ensemble {
         let turn = turn().await;
         let folder = tempfile::tempdir().expect("tests may write to the temporary directory");
         let mut places = BTreeMap::new();
-        for id in 1..=plan.voters + plan.observers {
+        for id in 1..=plan.voters + plan.observers + plan.waiting {
             let place = Place {
                 folder: folder.path().join(format!("server-{id}")),
                 client_port: free_port(),
@@ -164,19 +168,20 @@ impl Ensemble {
         );
         if self.places.len() > 1 {
             for (other, there) in &self.places {
+                if *other > self.plan.voters + self.plan.observers && *other != id {
+                    continue;
+                }
                 let port = match self.links.get(&(id, *other)) {
                     Some(proxy) => proxy.address().port(),
                     None => there.peer_port,
                 };
-                let role = if *other > self.plan.voters {
-                    ":observer"
-                } else {
-                    ""
-                };
+                let is_observer =
+                    (self.plan.voters + 1..=self.plan.voters + self.plan.observers).contains(other);
+                let role = if is_observer { ":observer" } else { "" };
                 // Writing to a string does not fail.
                 let _ = writeln!(text, "server.{other}=127.0.0.1:{port}:{}{role}", port - 1);
             }
-            if id > self.plan.voters {
+            if (self.plan.voters + 1..=self.plan.voters + self.plan.observers).contains(&id) {
                 text.push_str("peerType=observer\n");
             }
             std::fs::write(data.join("myid"), format!("{id}\n"))
@@ -195,6 +200,23 @@ impl Ensemble {
         }
         std::fs::write(place.folder.join("zoo.cfg"), text)
             .expect("the test's own folder can be written");
+    }
+
+    /// The `server.N` line that a reconfig may name a server by.
+    pub fn line(&self, id: u8, role: &str) -> String {
+        let place = &self.places[&id];
+        let (peer, client) = (place.peer_port, place.client_port);
+        format!(
+            "server.{id}=127.0.0.1:{peer}:{}:{role};127.0.0.1:{client}",
+            peer - 1
+        )
+    }
+
+    /// Gives a server that does not run another port for its peers, in its own file only, which
+    /// is what it was at first otherwise.
+    pub fn move_server(&mut self, id: u8) {
+        self.place(id).peer_port = free_port();
+        self.configure(id);
     }
 
     /// All ids, in order.

@@ -133,6 +133,32 @@ impl Client {
         Ok(())
     }
 
+    /// Sends a reconfig for whatever version there is: lines that join, ids that leave.
+    pub fn send_reconfig(&self, joining: Option<&str>, leaving: Option<&str>) -> Pending {
+        self.send(OpCode::Reconfig, |w| {
+            w.text_or_null(joining);
+            w.text_or_null(leaving);
+            w.text_or_null(None);
+            w.i64(-1);
+        })
+    }
+
+    /// Changes the ensemble; gives the text of the new configuration.
+    pub async fn reconfig(&self, joining: Option<&str>, leaving: Option<&str>) -> Outcome<String> {
+        let answer = accepted(self.send_reconfig(joining, leaving).answer().await?)?;
+        let (text, stat) = data_and_stat(&answer);
+        let text = String::from_utf8(text).expect("a configuration is text");
+        assert_eq!(
+            stat.mzxid, answer.zxid.0,
+            "the reply is at the version it tells"
+        );
+        assert!(
+            text.ends_with(&format!("version={:x}", stat.mzxid)),
+            "{text}"
+        );
+        Ok(text)
+    }
+
     /// Ends the session.
     pub async fn close(&self) -> Outcome<Zxid> {
         let pending = self.send(OpCode::CloseSession, |_| {});
@@ -144,6 +170,10 @@ impl Client {
 pub const NO_NODE: i32 = -101;
 /// The number of BadVersion.
 pub const BAD_VERSION: i32 = -103;
+/// The number of NewConfigNoQuorum.
+pub const NEW_CONFIG_NO_QUORUM: i32 = -13;
+/// The number of ReconfigInProgress.
+pub const RECONFIG_IN_PROGRESS: i32 = -14;
 /// The number of NodeExists.
 pub const NODE_EXISTS: i32 = -110;
 

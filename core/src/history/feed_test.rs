@@ -3,7 +3,7 @@ use crate::history::queue::{BYTES_MAX, ENTRIES_MAX};
 use crate::history::record::tests::shape;
 use crate::proto::{ConnectionId, Reply, ServerId};
 use crate::session::Scope;
-use crate::tree::{Applied, Lane, Rules, SessionChange, Traces};
+use crate::tree::{Answering, Applied, Lane, Rules, SessionChange, Traces};
 use std::time::Duration;
 
 const SECOND_US: u64 = 1_000_000;
@@ -55,6 +55,7 @@ fn play_draft(feed: &Feed, now_us: u64, zxid: i64, stamp_ms: i64, data: &[u8], d
         events: Vec::new(),
         session: SessionChange::None,
         traces,
+        answering: Answering::Asker,
     };
     let lane = Lane {
         server: ServerId(1),

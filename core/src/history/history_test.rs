@@ -5,8 +5,8 @@ use crate::environment::{Clock, SystemClock};
 use crate::history::record::tests::change;
 use crate::proto::{ConnectionId, Id, OpCode, PASSWORD_BYTES, ServerId, SessionId, Writer};
 use crate::replica::{
-    DigestAlgorithm, DigestSettings, Replica, RequestSettings, SaslSettings, SessionSettings,
-    Settings,
+    DigestAlgorithm, DigestSettings, Reconfig, Replica, RequestSettings, SaslSettings,
+    SessionSettings, Settings,
 };
 use crate::session::{Origin, Scope};
 use crate::tree::{Batch, Draft, Kind, Lane, Rules, Run, Tree};
@@ -46,6 +46,7 @@ fn settings() -> Settings {
         required_schemes: Vec::new(),
         sessions: SessionSettings::default(),
         requests: RequestSettings::default(),
+        reconfig: Reconfig::default(),
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
     }

@@ -155,6 +155,8 @@ impl NodeConfig {
             Storage::Memory => {
                 config.data_dir = NO_DIRECTORY.into();
                 config.log_dir = NO_DIRECTORY.into();
+                // What is forgotten at the end is written nowhere else either.
+                config.reconfig.file = None;
                 config.pre_alloc_size_kb = MEMORY_SEGMENT_KB;
                 config.snap_size_limit_kb = Some(MEMORY_SNAPSHOT_KB);
                 config.autopurge_snap_retain_count = MEMORY_SNAPSHOTS;

@@ -25,6 +25,8 @@ pub enum Reply<'a> {
     Stat(Stat),
     /// getData
     Data(Option<&'a [u8]>, Stat),
+    /// reconfig: the text of the new configuration
+    Configured(Vec<u8>, Stat),
     /// getACL
     Acl(Vec<Acl>, Stat),
     /// getChildren
@@ -62,6 +64,10 @@ impl Reply<'_> {
             Reply::Stat(stat) => stat.encode(w),
             Reply::Data(data, stat) => {
                 w.buffer(*data);
+                stat.encode(w);
+            }
+            Reply::Configured(text, stat) => {
+                w.buffer(Some(text));
                 stat.encode(w);
             }
             Reply::Acl(list, stat) => {

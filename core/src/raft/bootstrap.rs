@@ -8,19 +8,17 @@
 //!      all are as new as this one; or, after a while,
 //!      a majority is and nobody has seen a leader ────────▶ found, member
 //!      somebody has seen a leader ────────────────────────▶ catch up without a vote, then member
-//!  log empty, observer ───────────────────────────────────▶ wait for the leader
 //!  imported, alone ───────────────────────────────────────▶ member
 //!  imported, voter: ask the others
 //!      a majority holds the same import ──────────────────▶ member
 //!      somebody belongs to another ensemble ──────────────▶ stop, and say so
+//!  no vote by files and log ──────────────────────────────▶ wait for the leader
 //! ```
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::Instant;
 
 use crate::proto::{Reader, ServerId};
@@ -33,6 +31,9 @@ use crate::storage::Standing;
 /// How long a server without a log waits for voters that do not answer before it founds an
 /// ensemble without them.
 const FOUNDING_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two times that a server without a leader asks to be sent the log.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// Pause between two rounds of asking the others.
 const ROUND: Duration = Duration::from_millis(100);
@@ -55,8 +56,13 @@ impl Consensus {
         mut stand: impl FnMut(Standing) -> io::Result<()>,
     ) -> io::Result<()> {
         let has_log = self.raft.is_initialized().await.map_err(io::Error::other)?;
-        if !self.members.voters.contains_key(&self.me) {
+        let id = u64::from(self.me.0);
+        let votes_by_log = self.membership().voter_ids().any(|voter| voter == id);
+        if !self.files.voters.contains_key(&self.me) && !votes_by_log {
+            // A reconfig may give it a vote while it runs, or gave it one that it has forgotten.
             self.gate.open(Openness::Entries);
+            let observer = Arc::clone(self);
+            self.spawn(async move { observer.catch_up_without_a_vote().await });
             return Ok(());
         }
         match (standing, has_log) {
@@ -88,7 +94,8 @@ impl Consensus {
 
     /// Nobody else can elect, so there is nothing to wait for.
     async fn elect_if_alone(&self) -> io::Result<()> {
-        if self.members.voters.len() == 1 {
+        let id = u64::from(self.me.0);
+        if self.membership().voter_ids().eq([id]) {
             self.raft
                 .trigger()
                 .elect(false)
@@ -101,7 +108,7 @@ impl Consensus {
     /// The founders start without a leader. One of them, always the same, asks for votes at once
     /// instead of waiting for an election timeout; if it is not there, the others' timeouts end.
     async fn elect_if_first(&self) -> io::Result<()> {
-        if self.members.voters.keys().next() == Some(&self.me) {
+        if self.files.voters.keys().next() == Some(&self.me) {
             let asked = self.raft.trigger().elect(true).await;
             asked.map_err(io::Error::other)?;
         }
@@ -110,7 +117,7 @@ impl Consensus {
 
     /// Every founder proposes the same first membership.
     async fn found(&self) -> io::Result<()> {
-        let voters = self.members.voters.iter();
+        let voters = self.files.voters.iter();
         let voters = voters
             .map(|(id, address)| (u64::from(id.0), address.clone()))
             .collect();
@@ -128,11 +135,11 @@ impl Consensus {
     /// One that does not answer may know of an ensemble that the others have forgotten; it gets
     /// its time, since a new ensemble usually starts whole.
     async fn must_return(&self) -> bool {
-        let voters = self.members.voters.len();
+        let voters = self.files.voters.len();
         let patience_ends = Instant::now() + FOUNDING_PATIENCE;
         loop {
             let mut new = 1;
-            let others = self.members.voters.keys();
+            let others = self.files.voters.keys();
             for server in others.filter(|server| **server != self.me) {
                 match self.probe(*server).await {
                     Ok(probed) if probed.lineage.is_some() => {
@@ -161,7 +168,7 @@ impl Consensus {
         let mut round = 0_u32;
         loop {
             let mut same = 1;
-            let others = self.members.voters.keys();
+            let others = self.files.voters.keys();
             for server in others.filter(|server| **server != self.me) {
                 match self.probe(*server).await.map(|probed| probed.lineage) {
                     Ok(Some(theirs)) if theirs != own => {
@@ -176,13 +183,13 @@ impl Consensus {
                     Ok(None) | Err(_) => {}
                 }
             }
-            if same > self.members.voters.len() / 2 || self.leadership() == Leadership::Stopped {
+            if same > self.files.voters.len() / 2 || self.leadership() == Leadership::Stopped {
                 return Ok(());
             }
             if round % IMPORT_REMINDER_ROUNDS == IMPORT_REMINDER_ROUNDS - 1 {
                 tracing::warn!(
                     same,
-                    voters = self.members.voters.len(),
+                    voters = self.files.voters.len(),
                     "this server waits: the ensemble begins once a majority of the voters runs \
                      with the same import"
                 );
@@ -210,17 +217,14 @@ impl Consensus {
 
     /// What another server's log tells of the ensemble.
     async fn probe(&self, server: ServerId) -> io::Result<Probed> {
-        let address = self
-            .members
-            .address(server)
-            .ok_or(io::ErrorKind::NotFound)?;
+        let address = self.book.address(server).ok_or(io::ErrorKind::NotFound)?;
         let hello = Hello {
             from: self.me,
             to: server,
             purpose: Purpose::Probe,
         };
         let asking = async {
-            let (mut reader, _writer) = peer::connect(&*self.net, address, hello).await?;
+            let (mut reader, _writer) = peer::connect(&*self.net, &address, hello).await?;
             reader.next().await
         };
         let answer = tokio::time::timeout(self.timing.connect, asking).await??;
@@ -241,69 +245,18 @@ impl Consensus {
 
     async fn catch_up_without_a_vote(&self) {
         self.gate.open(Openness::Entries);
+        let mut asked = None::<Instant>;
         while !self.catch_up().await {
             if self.leadership() == Leadership::Stopped {
                 return;
+            }
+            if asked.is_none_or(|asked| asked.elapsed() > ASKING) {
+                self.ask_to_join().await;
+                asked = Some(Instant::now());
             }
             tokio::time::sleep(ROUND).await;
         }
         self.begin_to_vote();
         tracing::info!("caught up; this server votes again");
-    }
-
-    /// Tells the operator when the configuration and the ensemble do not name the same voters: a
-    /// `server.N` line that comes or goes changes nothing by itself.
-    pub fn compare_voters(&self) {
-        let metrics = self.raft.metrics();
-        let membership = metrics.borrow_watched().membership_config.clone();
-        let voters = membership.membership().voter_ids().collect::<BTreeSet<_>>();
-        let configured = self.members.voters.keys().map(|id| u64::from(id.0));
-        let configured = configured.collect::<BTreeSet<_>>();
-        if voters != configured {
-            tracing::warn!(
-                ?voters,
-                ?configured,
-                "the server.N lines do not name the voters of the ensemble; \
-                 they cannot be changed by configuration yet, and count as they were founded"
-            );
-        }
-    }
-
-    /// As leader: takes in the observers that the configuration names. Comes back when all are in;
-    /// right after an election that may have to wait for the first membership to be committed.
-    pub async fn admit_observers(&self) {
-        while !self.try_to_admit_observers().await {
-            tokio::time::sleep(ROUND).await;
-        }
-    }
-
-    async fn try_to_admit_observers(&self) -> bool {
-        let known = {
-            let metrics = self.raft.metrics();
-            let membership = metrics.borrow_watched().membership_config.clone();
-            membership
-                .membership()
-                .nodes()
-                .map(|(id, _)| *id)
-                .collect::<Vec<_>>()
-        };
-        let mut all = true;
-        for (observer, address) in &self.members.observers {
-            let id = u64::from(observer.0);
-            if known.contains(&id) {
-                continue;
-            }
-            let node = openraft::BasicNode {
-                addr: address.clone(),
-            };
-            match self.raft.add_learner(id, node, false).await {
-                Ok(_) => tracing::info!(observer = observer.0, "observer admitted"),
-                Err(error) => {
-                    tracing::debug!(observer = observer.0, %error, "observer not admitted yet");
-                    all = false;
-                }
-            }
-        }
-        all
     }
 }

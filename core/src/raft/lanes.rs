@@ -388,6 +388,7 @@ pub(crate) async fn serve(
             "this server does not lead",
         ));
     }
+    check_followed(consensus, from)?;
     let (answers, owed) = mpsc::channel(ANSWERS_MAX);
     let answering = tokio::spawn(write_answers(writer, owed));
     let served = loop {
@@ -407,6 +408,18 @@ pub(crate) async fn serve(
     drop(answers);
     answering.abort();
     served
+}
+
+/// A server that the log is not sent to learns so by a lane that does not hold, and asks to be
+/// taken in.
+fn check_followed(consensus: &Consensus, from: ServerId) -> io::Result<()> {
+    match consensus.is_followed_by(from) {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::NotConnected,
+            "the log is not sent to this server",
+        )),
+    }
 }
 
 async fn write_answers(mut writer: PeerWriter, mut owed: mpsc::Receiver<BytesMut>) {
@@ -432,6 +445,7 @@ async fn take(
         TOUCH => {
             let sent_ms = r.u64().map_err(invalid)?;
             let sessions = r.vector(8, |r| Ok(SessionId(r.i64()?))).map_err(invalid)?;
+            check_followed(consensus, from)?;
             consensus.touched(sessions);
             let answer = frame(|w: &mut Writer<'_>| {
                 w.u8(TOUCHED);

@@ -6,12 +6,15 @@
 //!
 //! Everything above sees a [`Consensus`]: put drafts in, learn who leads, ask for a read index.
 
+mod addresses;
 mod bootstrap;
+mod guests;
 mod lanes;
 mod log_store;
 mod network;
 mod peer;
 mod proposer;
+mod reconfigure;
 mod rpc;
 mod seed;
 mod serving;
@@ -23,7 +26,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,7 +39,8 @@ use tokio::task::JoinHandle;
 
 use crate::environment::{Clock, Net};
 use crate::metrics::{Basic, Count, Metrics};
-use crate::proto::{ServerId, SessionId};
+use crate::proto::{Member, ServerId, SessionId};
+use crate::raft::addresses::AddressBook;
 use crate::raft::lanes::Ask;
 use crate::raft::log_store::LogStore;
 use crate::raft::network::Network;
@@ -75,13 +79,15 @@ pub enum Leadership {
     Stopped,
 }
 
-/// Who belongs to the ensemble, by configuration.
-#[derive(Clone, Debug)]
+/// Who belongs to the ensemble, by the files of this server.
+#[derive(Clone, Debug, Default)]
 pub struct Members {
     /// Servers that vote, with the address their peers reach them at.
     pub voters: BTreeMap<ServerId, String>,
     /// Servers that only listen.
     pub observers: BTreeMap<ServerId, String>,
+    /// All of them as their `server.N` lines describe them; none for a server that is alone.
+    pub lines: BTreeMap<ServerId, Member>,
 }
 
 impl Members {
@@ -174,8 +180,10 @@ impl Recovered {
 pub struct Parts {
     /// This server.
     pub me: ServerId,
-    /// Everybody.
+    /// Everybody, by the files of this server.
     pub members: Members,
+    /// Whether a server that is not configured may follow, so that a reconfig can take it in.
+    pub admits_guests: bool,
     /// The log.
     pub log: Arc<Log>,
     /// The snapshots.
@@ -256,7 +264,12 @@ impl Gate {
 /// One server's part in the ensemble.
 pub struct Consensus {
     me: ServerId,
-    members: Members,
+    files: Members,
+    book: Arc<AddressBook>,
+    admits_guests: bool,
+    /// The operator knows that the leader does not take this server in.
+    told_refusal: AtomicBool,
+    replica: Arc<Replica>,
     raft: Raft,
     log: Arc<Log>,
     snapshots: Arc<Snapshots>,
@@ -326,10 +339,12 @@ impl Consensus {
             meta,
             applied.clone(),
         );
+        let configuration = Arc::clone(parts.replica.tree().configuration());
+        let book = Arc::new(AddressBook::new(parts.members.clone(), &configuration));
         let network = Network {
             me: parts.me,
             net: Arc::clone(&parts.net),
-            addresses: Arc::new(parts.members.clone()),
+            addresses: Arc::clone(&book),
             metrics: Arc::clone(parts.replica.metrics()),
             silent: Arc::default(),
             connect: parts.timing.connect,
@@ -340,9 +355,14 @@ impl Consensus {
         let raft = Raft::new(id, Arc::new(config), network, log_store, state_machine);
         let raft = raft.await.map_err(io::Error::other)?;
         let (asks, asked) = mpsc::channel(ASKS_MAX);
+        let metrics = Arc::clone(parts.replica.metrics());
         let consensus = Arc::new(Consensus {
             me: parts.me,
-            members: parts.members,
+            files: parts.members,
+            book,
+            admits_guests: parts.admits_guests,
+            told_refusal: AtomicBool::new(false),
+            replica: parts.replica,
             raft,
             log: parts.log,
             snapshots: parts.snapshots,
@@ -356,11 +376,15 @@ impl Consensus {
             applied,
             asks,
             touched: parts.touched,
-            metrics: Arc::clone(parts.replica.metrics()),
+            metrics,
             tasks: Mutex::new(Vec::new()),
         });
         consensus.spawn(follow_leadership(Arc::clone(&consensus)));
         consensus.spawn(lanes::run(Arc::clone(&consensus), asked));
+        consensus.spawn(follow_configuration(Arc::clone(&consensus)));
+        if !consensus.files.lines.is_empty() {
+            consensus.spawn(Arc::clone(&consensus).stay_in_touch());
+        }
         Ok(consensus)
     }
 
@@ -431,24 +455,30 @@ impl Consensus {
 
     /// Whether a quorum has answered this leader lately: a deposed one must not expire anybody.
     pub fn quorum_is_fresh(&self) -> bool {
-        if self.members.voters.len() == 1 {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.membership_config.membership().voter_ids().count() == 1 {
             return true;
         }
-        let metrics = self.raft.metrics();
-        let acked = metrics.borrow_watched().last_quorum_acked;
+        let acked = metrics.last_quorum_acked;
         acked.is_some_and(|acked| acked.elapsed() < self.timing.election_max)
     }
 
     fn address_of(&self, server: ServerId) -> Option<String> {
-        if let Some(address) = self.members.address(server) {
-            return Some(address.clone());
-        }
-        let metrics = self.raft.server_metrics();
+        let by_log = || {
+            let membership = self.membership();
+            let node = membership.get_node(&u64::from(server.0));
+            node.map(|node| node.addr.clone())
+        };
+        self.book.address(server).or_else(by_log)
+    }
+
+    /// Whether the log is sent to a server.
+    fn is_followed_by(&self, server: ServerId) -> bool {
+        let metrics = self.raft.metrics();
         let membership = metrics.borrow_watched().membership_config.clone();
-        membership
-            .membership()
-            .get_node(&u64::from(server.0))
-            .map(|node| node.addr.clone())
+        let membership = membership.membership();
+        membership.get_node(&u64::from(server.0)).is_some()
     }
 
     /// How far the log has come and how far it is applied: last index, applied index.
@@ -544,25 +574,26 @@ impl Consensus {
         if !matches!(self.leadership(), Leadership::Mine { .. }) {
             return;
         }
-        let best = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            let replication = metrics.replication.iter().flatten();
-            replication
-                .filter(|(id, _)| **id != u64::from(self.me.0))
-                .filter(|(id, _)| {
-                    metrics
-                        .membership_config
-                        .membership()
-                        .voter_ids()
-                        .any(|v| v == **id)
-                })
-                .max_by_key(|(_, matched)| **matched)
-                .map(|(id, _)| *id)
-        };
-        let Some(to) = best else {
-            return;
-        };
+        if let Some(to) = self.successor(|_| true) {
+            self.hand_over_to(to).await;
+        }
+    }
+
+    /// The voter with the longest log among those that will do.
+    fn successor(&self, will_do: impl Fn(u64) -> bool) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        let voters = membership.voter_ids().collect::<BTreeSet<_>>();
+        let replication = metrics.replication.iter().flatten();
+        replication
+            .filter(|(id, _)| **id != u64::from(self.me.0))
+            .filter(|(id, _)| voters.contains(*id) && will_do(**id))
+            .max_by_key(|(_, matched)| **matched)
+            .map(|(id, _)| *id)
+    }
+
+    async fn hand_over_to(&self, to: u64) {
         if self.raft.trigger().transfer_leader(to).await.is_err() {
             return;
         }
@@ -586,6 +617,19 @@ pub struct Synced {
     pub followers: usize,
     /// Observers that have everything committed.
     pub observers: usize,
+}
+
+/// Keeps the addresses of the others as the log has them.
+async fn follow_configuration(consensus: Arc<Consensus>) {
+    let mut changes = consensus.replica.watch_configuration();
+    loop {
+        let configuration = Arc::clone(consensus.replica.tree().configuration());
+        consensus.book.learn(&configuration);
+        consensus.compare_own_place(&configuration);
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Turns openraft's metrics into [`Leadership`].

@@ -22,9 +22,10 @@ use tokio::task::JoinHandle;
 use crate::environment::Net;
 use crate::metrics::{Count, Metrics};
 use crate::proto::{Malformed, Reader, ServerId, Writer};
+use crate::raft::addresses::AddressBook;
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
+use crate::raft::rpc;
 use crate::raft::types::{SnapshotMeta, TypeConfig, Vote, get_vote, put_vote, snapshot_meta_bytes};
-use crate::raft::{Members, rpc};
 use crate::storage::SnapshotFile;
 
 /// Pause before a peer that could not be reached is tried again: what a server that comes back has
@@ -42,8 +43,8 @@ const LINK_BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 pub(crate) struct Network {
     pub(crate) me: ServerId,
     pub(crate) net: Arc<dyn Net>,
-    /// Addresses by configuration; they go before those of the membership, which may be older.
-    pub(crate) addresses: Arc<Members>,
+    /// Where the servers are; goes before the addresses of the membership, which may be older.
+    pub(crate) addresses: Arc<AddressBook>,
     /// Peers that did not answer when they were last spoken to.
     pub(crate) silent: Arc<Mutex<BTreeSet<u64>>>,
     /// To open a connection.
@@ -58,12 +59,10 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Link;
 
     async fn new_client(&mut self, target: u64, node: &BasicNode) -> Link {
-        let server = u8::try_from(target).ok().map(ServerId);
-        let address = server.and_then(|server| self.addresses.address(server));
         Link {
             network: self.clone(),
             target,
-            address: address.unwrap_or(&node.addr).clone(),
+            listed: node.addr.clone(),
             connection: None,
             opening: None,
         }
@@ -90,7 +89,8 @@ impl Network {
 pub(crate) struct Link {
     network: Network,
     target: u64,
-    address: String,
+    /// The address of the membership.
+    listed: String,
     connection: Option<Connection>,
     /// A connection on its way. It goes on when a call is given up: openraft gives a heartbeat
     /// less time than a far peer needs to be connected to.
@@ -100,6 +100,13 @@ pub(crate) struct Link {
 type Connection = (PeerReader, PeerWriter);
 
 impl Link {
+    /// Where the server is now: it may have moved since this link was made.
+    fn address(&self) -> String {
+        let server = u8::try_from(self.target).ok().map(ServerId);
+        let known = server.and_then(|server| self.network.addresses.address(server));
+        known.unwrap_or_else(|| self.listed.clone())
+    }
+
     fn hello(&self, purpose: Purpose) -> Hello {
         let to = ServerId(u8::try_from(self.target).unwrap_or(u8::MAX));
         Hello {
@@ -115,10 +122,11 @@ impl Link {
             return Ok(connection);
         }
         let hello = self.hello(Purpose::Raft);
+        let address = self.address();
         let opening = match &mut self.opening {
             Some(opening) => opening,
             none => {
-                let (net, address) = (Arc::clone(&self.network.net), self.address.clone());
+                let net = Arc::clone(&self.network.net);
                 let (hello, limit) = (hello, self.network.connect);
                 none.insert(tokio::spawn(async move {
                     tokio::time::timeout(limit, peer::connect(&*net, &address, hello)).await?
@@ -152,11 +160,12 @@ impl Link {
                 timeout: limit,
             })),
             Ok(Err(error)) => {
-                self.network.heard(self.target, &self.address, Err(&error));
+                self.network
+                    .heard(self.target, &self.address(), Err(&error));
                 Err(unreachable(&error))
             }
             Ok(Ok((answer, connection))) => {
-                self.network.heard(self.target, &self.address, Ok(()));
+                self.network.heard(self.target, &self.address(), Ok(()));
                 self.connection = Some(connection);
                 rpc::answer(&answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
             }
@@ -260,7 +269,8 @@ async fn send_snapshot(
     meta: &SnapshotMeta,
     file: &SnapshotFile,
 ) -> io::Result<Vote> {
-    let (mut reader, mut writer) = peer::connect(&*link.network.net, &link.address, hello).await?;
+    let (mut reader, mut writer) =
+        peer::connect(&*link.network.net, &link.address(), hello).await?;
     link.network.metrics.count(Count::SnapshotsSent);
     tracing::info!(
         target = link.target,

@@ -11,6 +11,8 @@
 //!          0 · vote | 1 · error text          ◀──
 //! probe:   (nothing)                          ──▶
 //!          initialised u8                     ◀──
+//! join:    address                            ──▶        see `guests`
+//!          0 | 1 not leading | 2 · why not    ◀──
 //! ```
 //!
 //! Invariant: a length is checked before room is made for it, and nothing a peer sends panics.
@@ -43,6 +45,8 @@ pub(crate) enum Purpose {
     Snapshot,
     /// A server without a log asks whether the ensemble exists already.
     Probe,
+    /// A server asks to be sent the log.
+    Join,
 }
 
 /// Who opens a connection, to whom, and what for.
@@ -77,6 +81,7 @@ impl Hello {
                 1 => Purpose::Lane,
                 2 => Purpose::Snapshot,
                 3 => Purpose::Probe,
+                4 => Purpose::Join,
                 _ => return Err(Malformed("unknown purpose")),
             },
         })
@@ -189,6 +194,7 @@ mod tests {
             Purpose::Lane,
             Purpose::Snapshot,
             Purpose::Probe,
+            Purpose::Join,
         ] {
             let hello = Hello {
                 from: ServerId(1),

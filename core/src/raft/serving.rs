@@ -8,7 +8,7 @@ use bytes::Bytes;
 use openraft::Snapshot;
 
 use crate::environment::{Listener, Stream};
-use crate::proto::{Malformed, Reader, Writer};
+use crate::proto::{Malformed, Reader, ServerId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
 use crate::raft::types::{Vote, entry_id, get_vote, put_vote, snapshot_meta};
 use crate::raft::{Consensus, lanes, rpc};
@@ -66,24 +66,55 @@ impl Consensus {
                 self.me
             )));
         }
-        let Some(address) = self.members.address(hello.from) else {
+        let listed = self.book.address(hello.from);
+        if listed.is_none() && !self.admits_guests && !self.is_followed_by(hello.from) {
             return Err(io::Error::other(format!(
-                "server {} is not in this server's configuration",
+                "server {} is not in this server's configuration; with reconfigEnabled=true on \
+                 every server, reconfig can add it",
                 hello.from
             )));
+        }
+        // A guest that has moved says where it is now; see `check_guest`.
+        let address = match hello.purpose {
+            Purpose::Join => listed,
+            _ => listed.or_else(|| self.address_of(hello.from)),
         };
-        let host = address
-            .rsplit_once(':')
-            .map_or(&**address, |(host, _)| host);
-        match certificate {
-            Some(shown) if !is_for_host(shown, host) => Err(io::Error::other(format!(
-                "it says that it is server {}, but its certificate is not for {host}: refused. \
-                 Give that server a certificate with {host} among its subject alternative names",
-                hello.from
-            ))),
+        match (certificate, address) {
+            (Some(shown), Some(address)) => check_certificate(shown, hello.from, &address),
+            // Nobody knows who this is, so it may ask what everybody may know, and to be taken in.
+            (Some(_), None) if !matches!(hello.purpose, Purpose::Probe | Purpose::Join) => {
+                Err(io::Error::other(format!(
+                    "server {} is not followed yet, so nothing says what host its certificate \
+                     must be for; it asks to join first",
+                    hello.from
+                )))
+            }
             _ => Ok(()),
         }
     }
+
+    /// Whether a server that asks to be taken in may have the address that it gives: where servers
+    /// show certificates, its own must be for it.
+    pub(super) fn check_guest(
+        &self,
+        from: ServerId,
+        address: &str,
+        certificate: Option<&[u8]>,
+    ) -> io::Result<()> {
+        certificate.map_or(Ok(()), |shown| check_certificate(shown, from, address))
+    }
+}
+
+/// Whether a certificate is for the host of an address.
+fn check_certificate(shown: &[u8], from: ServerId, address: &str) -> io::Result<()> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    if is_for_host(shown, host) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "it says that it is server {from}, but its certificate is not for {host}: refused. Give \
+         that server a certificate with {host} among its subject alternative names"
+    )))
 }
 
 async fn serve(consensus: Arc<Consensus>, stream: Stream) {
@@ -124,6 +155,12 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
                 w.u64(lineage.unwrap_or(0));
             });
             writer.send(&answer).await
+        }
+        Purpose::Join => {
+            let shown = certificate.as_deref();
+            consensus
+                .answer_join(hello.from, shown, reader, writer)
+                .await
         }
     }
 }

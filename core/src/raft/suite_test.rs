@@ -45,6 +45,7 @@ fn settings() -> Settings {
         requests: RequestSettings::default(),
         outbox_bytes_max: 1 << 20,
         space_is_low: Arc::default(),
+        reconfig: crate::replica::Reconfig::default(),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::replica::connection::State;
 use crate::replica::{APPLY_CHUNK, Connection, Ending, Replica, Seen};
 use crate::session::Origin;
 use crate::tree::{
-    Admission, Applied, Batch, Draft, Event, Exceeded, Lane, SessionChange, Tracing, Tree, acl,
+    Admission, Answering, Applied, Batch, Draft, Event, Exceeded, Lane, SessionChange, Tracing,
+    Tree, acl,
 };
 
 /// Least time between two lines of the log about quotas, microseconds.
@@ -102,9 +103,13 @@ impl Replica {
         if let Some(connection) = &waiting {
             self.run_reads_before_write(tree, connection, at.now_us);
         }
+        let before = tree.configuration().stage();
         let tracing = self.tracing(at.now_us, tree.last_zxid());
         let (lane, number) = (at.lane, at.number);
         let mut applied = tree.apply_traced(at.term, at.stamp_ms, lane, number, draft, tracing);
+        if tree.configuration().stage() != before {
+            self.reconfigured.send_modify(|changes| *changes += 1);
+        }
         self.count_applied(tree, draft, &applied);
         self.tell_witnesses(at, own, draft, waiting.as_deref(), &mut applied);
         for event in &applied.events {
@@ -113,16 +118,36 @@ impl Replica {
         if at.lane == own {
             self.tell_of_quotas(tree, &applied, at.now_us);
         }
-        let outcome = Outcome { applied, waiting };
+        let mut outcome = Outcome { applied, waiting };
         if let Draft::Upgrade { session, .. } = draft
             && at.lane == own
         {
             // All servers know it from here on, or its id was taken and its next write ends it.
             self.local.lock().close(*session);
         }
-        self.answer(at, draft, &outcome);
+        self.answer_whom_it_concerns(own, at, draft, &mut outcome);
         self.follow_session(own, draft, &outcome, woken);
         woken.extend(outcome.waiting);
+    }
+
+    /// The result of a reconfig comes with another proposal than the reconfig's own.
+    fn answer_whom_it_concerns(
+        &self,
+        own: Lane,
+        at: &At,
+        draft: &Draft<'_>,
+        outcome: &mut Outcome,
+    ) {
+        match outcome.applied.answering {
+            Answering::Asker => self.answer(at, draft, outcome),
+            Answering::Earlier(origin) if origin.server == own.server => {
+                outcome.waiting = self.connection(origin.connection);
+                if let Some(connection) = &outcome.waiting {
+                    self.answer_write(at, connection, &outcome.applied);
+                }
+            }
+            Answering::Nobody | Answering::Earlier(_) => {}
+        }
     }
 
     fn tracing(&self, now_us: u64, last: Zxid) -> Tracing {
@@ -182,7 +207,11 @@ impl Replica {
             | Draft::Attach { connection, .. }
             | Draft::Request { connection, .. }
             | Draft::Refused { connection, .. } => self.connection(*connection),
-            Draft::Upgrade { .. } | Draft::Expire { .. } | Draft::Reap { .. } => None,
+            Draft::Upgrade { .. }
+            | Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => None,
         }
     }
 
@@ -214,7 +243,11 @@ impl Replica {
                 self.count_refusal(draft, &outcome.applied);
                 self.answer_write(at, connection, &outcome.applied);
             }
-            Draft::Upgrade { .. } | Draft::Expire { .. } | Draft::Reap { .. } => {}
+            Draft::Upgrade { .. }
+            | Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => {}
         }
     }
 

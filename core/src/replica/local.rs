@@ -167,7 +167,7 @@ impl Replica {
     ) {
         if state.scope == Scope::Global {
             state.pipeline.turns_into_write(held);
-            self.draft(connection, state, held, effects);
+            self.draft(tree, connection, state, held, effects);
             return;
         }
         self.local.lock().close(connection.session());

@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
 
 use crate::metrics::{Count, Metrics, Recent};
 use crate::proto::ConnectionId;
@@ -73,6 +74,20 @@ pub struct Settings {
     pub outbox_bytes_max: usize,
     /// Set by the log while its disk is full: writes that need room are refused.
     pub space_is_low: Arc<AtomicBool>,
+    /// What becomes of a reconfig here.
+    pub reconfig: Reconfig,
+}
+
+/// What becomes of a reconfig that comes to this server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reconfig {
+    /// It is refused as switched off.
+    #[default]
+    Disabled,
+    /// It is refused: a server that is alone has no ensemble to change.
+    Alone,
+    /// It is proposed.
+    Enabled,
 }
 
 /// The state of this server and everybody connected to it.
@@ -93,6 +108,8 @@ pub struct Replica {
     local: Mutex<LocalSessions>,
     /// When an exceeded quota was told of last, microseconds; 0 for never.
     quota_told_us: AtomicU64,
+    /// Goes up whenever the members of the ensemble, or what is pending, may have changed.
+    reconfigured: watch::Sender<u64>,
     metrics: Arc<Metrics>,
     /// The last snapshot of this server.
     pub last_snapshot: Arc<LastSnapshot>,
@@ -122,6 +139,7 @@ impl Replica {
             large_bytes: AtomicUsize::new(0),
             local: Mutex::default(),
             quota_told_us: AtomicU64::new(0),
+            reconfigured: watch::Sender::new(0),
             metrics,
             last_snapshot: Arc::default(),
             recent_write: Mutex::default(),
@@ -168,7 +186,14 @@ impl Replica {
             witness.skipped(present.last_zxid(), tree.last_zxid());
         }
         self.forget_digests();
-        std::mem::replace(&mut *present, tree)
+        let old = std::mem::replace(&mut *present, tree);
+        self.reconfigured.send_modify(|changes| *changes += 1);
+        old
+    }
+
+    /// Tells when the members of the ensemble, or what is pending, may have changed.
+    pub fn watch_configuration(&self) -> watch::Receiver<u64> {
+        self.reconfigured.subscribe()
     }
 
     /// Takes in a connection whose handshake has been received.

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::metrics::Count;
 use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
-use crate::replica::{Access, Connection, Ending, HOLD_BYTES_MAX, Replica};
+use crate::replica::{Access, Connection, Ending, HOLD_BYTES_MAX, Reconfig, Replica};
 use crate::session::{Course, Held, Scope, Step, Written};
 use crate::tree::acl::ANY_SASL_USER;
 use crate::tree::{Draft, Tree};
@@ -217,7 +217,7 @@ impl Replica {
                 self.close_here(tree, connection, state, &held, now_us, effects);
             }
             Step::Run(held) => self.run(tree, connection, state, &held, now_us),
-            Step::Propose(held) => self.draft(connection, state, &held, effects),
+            Step::Propose(held) => self.draft(tree, connection, state, &held, effects),
             Step::Sync => effects.sync = true,
             Step::Synced(held) => {
                 let result = match Request::decode(held.op, &held.body) {
@@ -238,6 +238,7 @@ impl Replica {
     /// takes its place in the order all the same.
     pub(super) fn draft(
         &self,
+        tree: &Tree,
         connection: &Connection,
         state: &mut State,
         held: &Held,
@@ -245,8 +246,10 @@ impl Replica {
     ) {
         let session = connection.session();
         let refusal = match Request::decode(held.op, &held.body) {
+            // Apply refuses it, and gives it no zxid.
+            Err(_) if held.op == OpCode::Reconfig => None,
             Err(_) => Some(Code::MarshallingError),
-            Ok(Request::Reconfig { .. }) => Some(Code::ReconfigDisabled),
+            Ok(request @ Request::Reconfig { .. }) => self.refuse_reconfig(tree, &request),
             Ok(request) if self.space_is_low() && needs_room(&request) => Some(Code::SystemError),
             Ok(request) => {
                 self.upgrade_for(connection, state, &request, effects);
@@ -273,6 +276,20 @@ impl Replica {
         };
         draft.encode(&mut effects.drafts);
         effects.count += 1;
+    }
+
+    /// Whether a reconfig is refused before the log has it. Apply decides the rest, with a code for
+    /// the client; the operator is told here what the code does not say.
+    fn refuse_reconfig(&self, tree: &Tree, request: &Request<'_>) -> Option<Code> {
+        match self.settings.reconfig {
+            Reconfig::Disabled => return Some(Code::ReconfigDisabled),
+            Reconfig::Alone => return Some(Code::Unimplemented),
+            Reconfig::Enabled => {}
+        }
+        if let Err(refusal) = tree.plan_reconfig(request, self.settings.rules) {
+            tracing::warn!(code = ?refusal.code, why = %refusal.why, "reconfig: refused");
+        }
+        None
     }
 
     /// Runs the reads that must not see the write that is about to be applied.

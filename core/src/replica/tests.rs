@@ -9,8 +9,8 @@ use crate::proto::{
     ConnectionId, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Xid,
 };
 use crate::replica::{
-    Arrival, Connection, DigestSettings, HOLD_BYTES_MAX, Replica, RequestSettings, SessionSettings,
-    Settings,
+    Arrival, Connection, DigestSettings, HOLD_BYTES_MAX, Reconfig, Replica, RequestSettings,
+    SessionSettings, Settings,
 };
 use crate::tree::{Batch, Draft, Lane, Rules, Run, Tree};
 
@@ -47,6 +47,7 @@ impl Stage {
             requests: RequestSettings::default(),
             outbox_bytes_max: OUTBOX_BYTES_MAX,
             space_is_low: Arc::default(),
+            reconfig: Reconfig::default(),
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut stage = Stage {

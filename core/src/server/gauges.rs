@@ -1,11 +1,12 @@
 //! What can be measured at any moment: asked for when somebody looks, and kept by nobody.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::metrics::{Count, NAMESPACES_MAX, Number, OTHER, Sample, Scope, Value, namespace};
 use crate::server::four_letter::report::{Mode, Sizes};
 use crate::server::{Shared, status};
-use crate::tree::Tree;
+use crate::tree::{Tree, voters};
 
 /// A number that may be missing, which ZooKeeper prints as -1.
 fn or_minus_one(number: Option<u64>) -> Number {
@@ -89,10 +90,8 @@ fn put_process(gauges: &mut Gauges, shared: &Shared) {
 }
 
 fn put_ensemble(gauges: &mut Gauges, shared: &Shared) {
-    let Some(ensemble) = &shared.config.ensemble else {
-        return;
-    };
-    gauges.put("quorum_size", ensemble.voters().count());
+    let configuration = Arc::clone(shared.replica.tree().configuration());
+    gauges.put("quorum_size", voters(&configuration.members).count());
     let synced = shared.consensus.synced_followers();
     let mode = status::mode(shared);
     if let Mode::Leader | Mode::Follower = mode {

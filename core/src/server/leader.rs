@@ -1,4 +1,5 @@
-//! What only a leader does: expires sessions, reaps containers and TTL znodes, admits observers.
+//! What only a leader does: expires sessions, reaps containers and TTL znodes, sees to the
+//! members of the ensemble.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,9 +24,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut heard: mpsc::UnboundedReceiver<
         let now = *leadership.borrow_and_update();
         if let Leadership::Mine { term } = now {
             tracing::info!(term, "leading");
-            shared.consensus.compare_voters();
             tokio::select! {
-                () = lead(&shared, &mut heard) => {}
+                () = lead(&shared, term, &mut heard) => {}
                 _ = leadership.wait_for(|later| *later != now) => {}
             }
             tracing::info!(term, "no longer leading");
@@ -39,10 +39,13 @@ pub(crate) async fn run(shared: Arc<Shared>, mut heard: mpsc::UnboundedReceiver<
     }
 }
 
-async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<SessionId>>) {
-    let admitting = shared.consensus.admit_observers();
-    tokio::pin!(admitting);
-    let mut admitted = false;
+async fn lead(
+    shared: &Arc<Shared>,
+    term: u64,
+    heard: &mut mpsc::UnboundedReceiver<Vec<SessionId>>,
+) {
+    let configuring = shared.consensus.lead_configuration(term);
+    tokio::pin!(configuring);
     let tick_ms = u64::from(shared.config.tick_ms.max(1));
     let now_ms = shared.clock.monotonic_ms();
     let leading = shared.console.lead(Expiry::new(tick_ms, now_ms), now_ms);
@@ -51,7 +54,7 @@ async fn lead(shared: &Arc<Shared>, heard: &mut mpsc::UnboundedReceiver<Vec<Sess
     let mut reaper = Reaper::new(shared);
     loop {
         tokio::select! {
-            () = &mut admitting, if !admitted => admitted = true,
+            never = &mut configuring => match never {},
             _ = tick.tick() => {
                 // A touch that is here already counts, however late this task gets its turn.
                 while let Ok(sessions) = heard.try_recv() {

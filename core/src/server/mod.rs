@@ -14,6 +14,7 @@
 //! | sync | connections that wait for a read index | [`Server::stop`] |
 //! | certificates | when keys and certificates are read again; ends at once if never | [`Server::stop`] |
 //! | keeper | when to snapshot, what to purge, disk space, the log's health | [`Server::stop`] |
+//! | dynamic file | zoo.cfg and the dynamic file, as reconfigs change them | [`Server::stop`] |
 //! | joining | this server's way into the ensemble; ends when it serves | [`Server::stop`] |
 //! | leadership, lanes, peers | see `raft` | `Consensus::stop` |
 //! | raft core, state machine, replication | openraft | `Consensus::stop` |
@@ -28,6 +29,7 @@ pub mod config;
 mod connection;
 mod console;
 mod contact;
+mod dynamic_file;
 mod error;
 pub mod four_letter;
 mod gauges;
@@ -62,7 +64,8 @@ use crate::metrics::Basic;
 use crate::proto::{ConnectionId, ServerId, SessionId};
 use crate::raft::{Consensus, Leadership, Members, Parts, Timing, new_lane};
 use crate::replica::{
-    DigestSettings, Ending, Replica, RequestSettings, SaslSettings, SessionSettings, Settings,
+    DigestSettings, Ending, Reconfig, Replica, RequestSettings, SaslSettings, SessionSettings,
+    Settings,
 };
 use crate::server::config::{Config, HostPort, Role, Transport};
 use crate::server::console::Console;
@@ -198,6 +201,7 @@ impl Server {
         let consensus = Consensus::start(Parts {
             me,
             members: members(&config),
+            admits_guests: config.reconfig.enabled,
             log: Arc::clone(&opened.log),
             snapshots: Arc::clone(&opened.snapshots),
             replica: Arc::clone(&replica),
@@ -269,6 +273,7 @@ impl Server {
         self.spawn(contact::run(Arc::clone(&self.shared)));
         self.spawn(modes::run(Arc::clone(&self.shared)));
         self.spawn(keeper::run(Arc::clone(&self.shared)));
+        self.spawn(dynamic_file::run(Arc::clone(&self.shared)));
         self.spawn(join(Arc::clone(&self.shared), standing));
     }
 
@@ -441,6 +446,12 @@ fn settings(config: &Config, log: &Log) -> Settings {
                 digest: config.digest.enabled,
                 sasl: config.security.sasl_provider,
             },
+            single_voter: config.reconfig.single_voter,
+        },
+        reconfig: match &config.ensemble {
+            _ if !config.reconfig.enabled => Reconfig::Disabled,
+            None => Reconfig::Alone,
+            Some(_) => Reconfig::Enabled,
         },
         digest: DigestSettings {
             enabled: config.digest.enabled,
@@ -485,7 +496,7 @@ fn members(config: &Config) -> Members {
         let alone = [(ServerId(0), String::new())].into();
         return Members {
             voters: alone,
-            observers: Default::default(),
+            ..Members::default()
         };
     };
     let of = |role: Role| {
@@ -503,6 +514,7 @@ fn members(config: &Config) -> Members {
     Members {
         voters: of(Role::Participant).collect(),
         observers: of(Role::Observer).collect(),
+        lines: ensemble.members.clone(),
     }
 }
 
@@ -573,6 +585,19 @@ fn bind(
     Err(failed(last))
 }
 
+/// Nobody shall ever read an empty `/zookeeper/config`: the leader says at once who the servers are.
+async fn wait_for_configuration(shared: &Shared) {
+    let mut changes = shared.replica.watch_configuration();
+    loop {
+        changes.mark_unchanged();
+        if !shared.replica.tree().configuration().members.is_empty() {
+            return;
+        }
+        // An error means that the replica is gone, and this task with it.
+        let _ = changes.changed().await;
+    }
+}
+
 /// Joins the ensemble, catches up, and begins to serve.
 async fn join(shared: Arc<Shared>, standing: Standing) {
     let stand = |standing| open::stand(&shared.config, &*shared.disk, standing);
@@ -594,6 +619,10 @@ async fn join(shared: Arc<Shared>, standing: Standing) {
             return;
         }
         tokio::time::sleep(sync::RETRY).await;
+    }
+    if shared.config.ensemble.is_some() {
+        wait_for_configuration(&shared).await;
+        shared.consensus.compare_members();
     }
     shared.serving.send_replace(true);
     measure_sync(&shared, begun_us);

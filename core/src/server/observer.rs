@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::proto::{Id, ServerId, Zxid, perms};
 use crate::raft::Leadership;
 use crate::replica::{Ending, NotProven};
-use crate::server::config::{Config, Member};
+use crate::server::config::{Config, Member, Role};
 use crate::server::four_letter::listing::{Dump, Watched};
 use crate::server::four_letter::metrics::{Monitor, Phase};
 use crate::server::four_letter::report::{
@@ -246,9 +246,10 @@ impl Observer {
 
     /// The members that vote, in the order of their numbers; none for a server alone.
     pub fn voters(&self) -> Vec<(ServerId, Member)> {
-        let ensemble = self.shared.config.ensemble.as_ref();
-        let voters = ensemble.into_iter().flat_map(|ensemble| ensemble.voters());
-        voters.map(|(id, member)| (id, member.clone())).collect()
+        let configuration = Arc::clone(self.shared.replica.tree().configuration());
+        let members = configuration.members.iter();
+        let voters = members.filter(|(_, member)| member.role == Role::Participant);
+        voters.map(|(id, member)| (*id, member.clone())).collect()
     }
 
     /// Observers that have everything committed, as far as a leader knows.

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::metrics::{Count, Observed};
 use crate::proto::{ConnectionId, OpCode, SessionId};
 use crate::raft::Leadership;
 use crate::replica::Connection;
-use crate::server::config::Role;
-use crate::server::config::Transport;
+use crate::server::config::{Config, Role, Transport};
 use crate::server::four_letter::listing::{self, Bucket, Dump, Tracked, Watched};
 use crate::server::four_letter::metrics::{Monitor, Phase, mntr};
 use crate::server::four_letter::report::{
@@ -49,7 +49,7 @@ pub(crate) fn answer(shared: &Shared, word: Word, peer: SocketAddr) -> String {
         Word::Srvr => report::srvr(&status(shared, 1)),
         Word::Stat => report::stat(&status(shared, 1), &connections_and(shared, peer)),
         Word::Cons => report::cons(&connections_and(shared, peer)),
-        Word::Conf => report::conf(&shared.config, &facts(shared)),
+        Word::Conf => report::conf(&with_members(shared), &facts(shared)),
         Word::Mntr => mntr(&monitor(shared, 1)),
         Word::Dirs => {
             let facts = facts(shared);
@@ -79,6 +79,18 @@ pub(crate) fn reset_connections(shared: &Shared) {
     }
 }
 
+/// The configuration with the servers as the log has them.
+fn with_members(shared: &Shared) -> Config {
+    let mut config = shared.config.clone();
+    let configuration = Arc::clone(shared.replica.tree().configuration());
+    if let Some(ensemble) = &mut config.ensemble
+        && configuration.members.contains_key(&ensemble.my_id)
+    {
+        ensemble.members.clone_from(&configuration.members);
+    }
+    config
+}
+
 pub(crate) fn mode(shared: &Shared) -> Mode {
     let Some(ensemble) = &shared.config.ensemble else {
         return Mode::Standalone;
@@ -86,7 +98,10 @@ pub(crate) fn mode(shared: &Shared) -> Mode {
     if shared.service() == Service::ReadOnly {
         return Mode::ReadOnly;
     }
-    match (shared.consensus.leadership(), ensemble.me().role) {
+    let configuration = Arc::clone(shared.replica.tree().configuration());
+    let by_log = configuration.members.get(&ensemble.my_id);
+    let role = by_log.map_or(ensemble.me().role, |member| member.role);
+    match (shared.consensus.leadership(), role) {
         (Leadership::Mine { .. }, _) => Mode::Leader,
         (_, Role::Observer) => Mode::Observer,
         (_, Role::Participant) => Mode::Follower,
@@ -120,8 +135,9 @@ pub(crate) fn status(shared: &Shared, asking: usize) -> ServerStatus {
         max,
         ..
     } = metrics.latency();
-    let tree = shared.replica.tree();
+    // Before the tree is locked: one lock is never taken twice.
     let mode = mode(shared);
+    let tree = shared.replica.tree();
     ServerStatus {
         mode,
         latency_ms: summary_ms((count, sum, min, max)),
@@ -339,7 +355,8 @@ pub(crate) fn facts(shared: &Shared) -> RunningFacts {
         data_dir_bytes: bytes_in(&*shared.disk, &config.data_dir),
         log_dir: config.log_dir.clone(),
         log_dir_bytes: bytes_in(&*shared.disk, &config.log_dir),
-        membership_version: 0,
+        membership_version: u64::try_from(shared.replica.tree().configuration().version.0)
+            .unwrap_or(0),
     }
 }
 

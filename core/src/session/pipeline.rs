@@ -5,7 +5,9 @@
 //!          ──▶ a write ───────────────────▶ Propose into the lane at once, reply when applied
 //!          ──▶ a read behind a write ─────▶ Wait    runs when the writes ahead are applied
 //!          ──▶ a sync ────────────────────▶ Sync    asks for a read index, replies in its turn
-//!          ──▶ anything behind a sync ────▶ Wait
+//!          ──▶ a reconfig ────────────────▶ Propose as a write, but it is applied long before
+//!                                                   its reply is known
+//!          ──▶ anything behind these two ─▶ Wait
 //!          ──▶ nobody knows it ───────────▶ Unknown in its turn, and nothing arrives behind it
 //! ```
 //!
@@ -15,7 +17,8 @@
 //! gives nothing.
 //!
 //! Invariants: replies leave in the order of arrival. A read sees every write ahead of it and none
-//! behind it. Writes go out in the order of arrival. Nothing is proposed while a sync is ahead.
+//! behind it. Writes go out in the order of arrival. Nothing is proposed while a sync or a reconfig
+//! is ahead.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -113,8 +116,8 @@ enum Slot {
 #[derive(Debug, Default)]
 pub struct Pipeline {
     slots: VecDeque<Slot>,
-    /// Syncs among the slots. While there is one, later requests wait undecided.
-    syncs: usize,
+    /// Syncs and reconfigs among the slots. While there is one, later requests wait undecided.
+    barriers: usize,
 }
 
 impl Pipeline {
@@ -125,7 +128,10 @@ impl Pipeline {
 
     /// Syncs not answered yet.
     pub fn pending_syncs(&self) -> usize {
-        self.syncs
+        let syncs = self.slots.iter();
+        syncs
+            .filter(|slot| matches!(slot, Slot::Sync { .. }))
+            .count()
     }
 
     /// Whether every request is answered.
@@ -145,12 +151,12 @@ impl Pipeline {
 
     /// Takes the next request of the socket. `None` says that it waits here.
     pub fn arrive(&mut self, held: Held) -> Option<Step> {
-        if self.syncs > 0 {
+        if self.barriers > 0 {
             self.slots.push_back(Slot::Waiting(held));
             return None;
         }
         if held.is_sync() {
-            self.syncs += 1;
+            self.barriers += 1;
             self.slots.push_back(Slot::Sync {
                 held,
                 reached: false,
@@ -158,6 +164,7 @@ impl Pipeline {
             return Some(Step::Sync);
         }
         if held.is_write() {
+            self.barriers += usize::from(held.op == OpCode::Reconfig);
             self.slots.push_back(Slot::Write(held.as_written()));
             return Some(Step::Propose(held));
         }
@@ -208,6 +215,7 @@ impl Pipeline {
             return None;
         };
         let written = *written;
+        self.barriers -= usize::from(written.op == OpCode::Reconfig);
         self.slots.pop_front();
         Some(written)
     }
@@ -215,7 +223,7 @@ impl Pipeline {
     /// The connection is gone: nothing of it is answered any more.
     pub fn clear(&mut self) {
         self.slots.clear();
-        self.syncs = 0;
+        self.barriers = 0;
     }
 
     /// The read index of the oldest sync has been applied here.
@@ -237,7 +245,7 @@ impl Pipeline {
             }
             Slot::Sync { reached: true, .. } => match self.slots.pop_front() {
                 Some(Slot::Sync { held, .. }) => {
-                    self.syncs -= 1;
+                    self.barriers -= 1;
                     Some(Step::Synced(held))
                 }
                 _ => None,
@@ -247,7 +255,7 @@ impl Pipeline {
                 self.slots.pop_front();
                 Some(Step::Unknown(xid))
             }
-            _ if self.syncs == 0 => self.decide_waiting(),
+            _ if self.barriers == 0 => self.decide_waiting(),
             _ => None,
         }
     }
@@ -268,10 +276,11 @@ impl Pipeline {
                 held,
                 reached: false,
             };
-            self.syncs += 1;
+            self.barriers += 1;
             return Some(Step::Sync);
         }
         *undecided = Slot::Write(held.as_written());
+        self.barriers += usize::from(held.op == OpCode::Reconfig);
         Some(Step::Propose(held))
     }
 }
@@ -280,10 +289,11 @@ impl Pipeline {
 mod tests {
     use super::*;
 
-    /// Requests by letter: `r` read, `w` write, `s` sync, numbered by their place; `u` is unknown.
+    /// Requests by letter: `r` read, `w` write, `s` sync, `c` reconfig, numbered by their place; `u` is unknown.
     fn held(letter: char, xid: usize) -> Held {
         let op = match letter {
             'w' => OpCode::SetData,
+            'c' => OpCode::Reconfig,
             's' => OpCode::Sync,
             _ => OpCode::GetData,
         };
@@ -362,6 +372,15 @@ mod tests {
                 "sync, synced 0, sync, synced 1, propose 2, reply 2",
             ),
             ("srwrI", "sync, synced 0, run 1, propose 2"),
+            (
+                "wcrwAAA",
+                "propose 0, propose 1, reply 0, reply 1, run 2, propose 3, reply 3",
+            ),
+            ("cwA", "propose 0, reply 0, propose 1"),
+            (
+                "scwIAA",
+                "sync, synced 0, propose 1, reply 1, propose 2, reply 2",
+            ),
             (
                 "swrwIAA",
                 "sync, synced 0, propose 1, propose 3, reply 1, run 2, reply 3",

@@ -8,6 +8,8 @@
 //! Upgrade   as Open
 //! Expire    not there, or attached elsewhere since: no effect      takes none then, else one
 //! Reap      not empty, not a container or TTL: no effect           takes none then, else one
+//! State     no news, or of an earlier leader: no effect            takes none then, else one
+//! Settle    not pending, or of an earlier leader: no effect        takes none then, else one
 //! ```
 
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use crate::proto::{
 use crate::session::{Origin, Scope, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
-use crate::tree::{Draft, Lane, Rules, Traces, Tracing, Tree};
+use crate::tree::{Draft, Lane, Rules, Traces, Tracing, Tree, reconfig};
 
 /// What one proposal did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,20 @@ pub struct Applied {
     pub session: SessionChange,
     /// What happened to each znode, as far as it was asked for.
     pub traces: Traces,
+    /// Whom `result` is for.
+    pub answering: Answering,
+}
+
+/// Whom a result is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answering {
+    /// Whoever proposed this.
+    #[default]
+    Asker,
+    /// Nobody yet: a reconfig was accepted, and its result comes with another proposal.
+    Nobody,
+    /// The reconfig that came from here some time ago.
+    Earlier(Origin),
 }
 
 /// What a proposal did to its session.
@@ -145,13 +161,17 @@ impl Tree {
                 body,
             } => match self.authorize(*session, *scope, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
+                // Not even a change that failed, as in ZooKeeper.
+                Ok(()) if *op == OpCode::Reconfig && Request::decode(*op, body).is_err() => {
+                    self.nothing(Err(Code::MarshallingError))
+                }
                 Ok(()) => {
                     let mut change = self.begin(term, stamp_ms, wanted);
                     change.session = *session;
                     change.scope = *scope;
                     change.rules = *rules;
                     change.identities = identities;
-                    self.request(change, *op, body)
+                    self.request(change, at(connection), *op, body)
                 }
             },
             Draft::Refused {
@@ -167,6 +187,19 @@ impl Tree {
                 self.expire(term, stamp_ms, wanted, *session, *origin)
             }
             Draft::Reap { path } => self.reap(term, stamp_ms, wanted, path),
+            Draft::State {
+                term: stated_in,
+                members,
+            } if *stated_in == term => self.state_members(term, stamp_ms, wanted, members),
+            Draft::Settle {
+                term: settled_in,
+                reconfig,
+                outcome,
+            } if *settled_in == term => {
+                self.settle_reconfig(term, stamp_ms, wanted, *reconfig, *outcome)
+            }
+            // Of an earlier leader; this one may know better.
+            Draft::State { .. } | Draft::Settle { .. } => self.nothing(Ok(Reply::Empty)),
         }
     }
 
@@ -197,7 +230,7 @@ impl Tree {
     }
 
     /// Takes the next zxid.
-    fn begin<'a>(&mut self, term: u64, stamp_ms: i64, wanted: Tracing) -> Change<'a> {
+    pub(super) fn begin<'a>(&mut self, term: u64, stamp_ms: i64, wanted: Tracing) -> Change<'a> {
         self.last_zxid = self.last_zxid.next(term);
         Change {
             zxid: self.last_zxid,
@@ -213,13 +246,14 @@ impl Tree {
     }
 
     /// The outcome of a draft that takes no zxid.
-    fn nothing(&self, result: Result<Reply<'static>, Code>) -> Applied {
+    pub(super) fn nothing(&self, result: Result<Reply<'static>, Code>) -> Applied {
         Applied {
             zxid: self.last_zxid,
             result,
             events: Vec::new(),
             session: SessionChange::None,
             traces: Traces::default(),
+            answering: Answering::Asker,
         }
     }
 
@@ -273,10 +307,25 @@ impl Tree {
         }
     }
 
-    fn request(&mut self, mut change: Change<'_>, op: OpCode, body: &[u8]) -> Applied {
+    fn request(
+        &mut self,
+        mut change: Change<'_>,
+        origin: Origin,
+        op: OpCode,
+        body: &[u8],
+    ) -> Applied {
         let Ok(request) = Request::decode(op, body) else {
             return change.end(Err(Code::MarshallingError));
         };
+        if let Some(wish) = reconfig::wish(&request) {
+            return match self.accept_reconfig(&change, origin, wish) {
+                Err(code) => change.end(Err(code)),
+                Ok(()) => Applied {
+                    answering: Answering::Nobody,
+                    ..change.end(Ok(Reply::Empty))
+                },
+            };
+        }
         if let Request::CloseSession = request {
             let session = change.session;
             return self.close(change, session);
@@ -321,8 +370,7 @@ impl Tree {
                 let alone = [MultiOp::Check { path, version }];
                 self.multi(change, &alone).map(Reply::Multi)
             }
-            // Reads never come here, reconfig is answered elsewhere, and closing is no write of a
-            // znode.
+            // Reads never come here, and neither closing nor reconfig is a write of a znode.
             Request::Exists { .. }
             | Request::GetData { .. }
             | Request::GetAcl { .. }
@@ -367,13 +415,14 @@ impl Tree {
 }
 
 impl Change<'_> {
-    fn end(self, result: Result<Reply<'static>, Code>) -> Applied {
+    pub(super) fn end(self, result: Result<Reply<'static>, Code>) -> Applied {
         Applied {
             zxid: self.zxid,
             result,
             events: self.events,
             session: SessionChange::None,
             traces: self.traces,
+            answering: Answering::Asker,
         }
     }
 

@@ -4,6 +4,8 @@
 //! image:    { record }+               in pieces of any size
 //! record:   bytes u32 · tag u8 · fields
 //! header:   1 · magic u32 · version u8 · last zxid i64
+//! config:  20 · version i64 · reconfigured bool · members · pending bool
+//!             [ · id i64 · members · server u8 · connection u64 ]        if there are members
 //! lane:     2 · server u8 · boot u64 · last number u64
 //! acl:      3 · list                                      numbered from 1; 0 is the open list
 //! session:  4 · id i64 · timeout_ms i32 · password · attached bool [ · server u8 · connection u64 ]
@@ -32,9 +34,9 @@ use crate::proto::{
     close_frame,
 };
 use crate::session::{Origin, Session};
-use crate::tree::Tree;
 use crate::tree::acl::AclId;
 use crate::tree::znode::{Kind, Owner, Znode};
+use crate::tree::{Configuration, Tree};
 
 /// Bytes after which a chunk ends. The last record of a chunk may reach over it.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -48,6 +50,8 @@ const ACL: u8 = 3;
 const SESSION: u8 = 4;
 const ZNODE: u8 = 5;
 const END: u8 = 6;
+/// Stands behind the header. A server that is alone has none.
+const CONFIGURATION: u8 = 20;
 
 /// Bytes of a record's length.
 const LENGTH_BYTES: usize = 4;
@@ -89,6 +93,7 @@ pub(super) fn digest(tree: Tree) -> u64 {
 /// Which record comes next.
 struct Records {
     header: bool,
+    configuration: bool,
     lanes: vec::IntoIter<ServerId>,
     lists: vec::IntoIter<Arc<[Acl]>>,
     sessions: vec::IntoIter<SessionId>,
@@ -104,6 +109,7 @@ impl Records {
         let numbers = tree.acls.lists().map(|(id, _)| id).zip(1..);
         Records {
             header: true,
+            configuration: !tree.configuration.members.is_empty(),
             lanes: tree.lanes.keys().copied().collect::<Vec<_>>().into_iter(),
             lists: lists.collect::<Vec<_>>().into_iter(),
             sessions: tree
@@ -129,6 +135,9 @@ impl Records {
             w.u32(MAGIC);
             w.u8(VERSION);
             w.i64(tree.last_zxid.0);
+        } else if std::mem::take(&mut self.configuration) {
+            w.u8(CONFIGURATION);
+            tree.configuration.encode(w);
         } else if let Some(server) = self.lanes.next() {
             let (boot, last) = tree.lane(server).unwrap_or_default();
             w.u8(LANE);
@@ -346,6 +355,7 @@ impl Loader {
         self.advance(tag)?;
         match tag {
             HEADER => self.header(r)?,
+            CONFIGURATION => self.tree.configuration = Arc::new(Configuration::decode(r)?),
             LANE => self.lane(r)?,
             ACL => self.list(r)?,
             SESSION => self.session(r)?,
@@ -373,6 +383,7 @@ impl Loader {
         match (self.stage, tag) {
             (0, HEADER) => {}
             (0, _) => return Err(ImageError::Foreign),
+            (HEADER, CONFIGURATION) | (CONFIGURATION, LANE..=END) => {}
             (stage, LANE..=END) if stage <= tag && stage != END => {}
             _ => return Err(ImageError::Contradiction("records out of order")),
         }

@@ -1,9 +1,9 @@
 //! The replicated state and what every server does with it alike: znodes, ACLs, sessions, quotas,
-//! lanes and the last zxid.
+//! lanes, the members of the ensemble and the last zxid.
 //!
 //! What lives here: the log's drafts and batches (`proposal`), their execution (`apply`, `write`,
-//! `multi`), reads, ACLs and what each operation needs of them (`authorization`), quotas, the
-//! reaper's candidates, the image of a whole tree as bytes, and its rebuilding from what ZooKeeper
+//! `multi`, `reconfig`), reads, ACLs and what each operation needs of them (`authorization`), quotas,
+//! the reaper's candidates, the image of a whole tree as bytes, and its rebuilding from what ZooKeeper
 //! stored (`stored`).
 //! What does not: who watches (`apply` says what happened, never who listens), where bytes are
 //! kept, when a proposal is committed.
@@ -23,6 +23,7 @@ mod proposal;
 mod quota;
 mod read;
 mod reaper;
+mod reconfig;
 pub mod stored;
 mod trace;
 mod write;
@@ -40,9 +41,10 @@ use crate::session::Table;
 use crate::tree::acl::{AclId, AclTable};
 use crate::tree::znode::Znode;
 
-pub use apply::{Applied, Event, SessionChange};
+pub use apply::{Answering, Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
 pub use quota::{Exceeded, Quota};
+pub use reconfig::{CONFIG_PATH, Configuration, Pending, Refusal, Wish, voters};
 pub use trace::{Shape, Trace, Traces, Tracing, Value};
 pub use znode::Kind;
 
@@ -69,6 +71,7 @@ pub struct Tree {
     quotas: OrdSet<Arc<str>>,
     /// Paths of containers and TTL znodes.
     reapables: OrdSet<Arc<str>>,
+    configuration: Arc<Configuration>,
     znodes: usize,
     bytes: u64,
     /// ZooKeeper's digest of the znodes.
@@ -117,6 +120,7 @@ impl Tree {
             lanes: OrdMap::new(),
             quotas: OrdSet::new(),
             reapables: OrdSet::new(),
+            configuration: Arc::default(),
             znodes: 1,
             bytes: 1,
             sum: 0,

@@ -12,13 +12,15 @@
 //! draft:  bytes u32 · kind u8 · fields of the kind
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::proto::ConnectionId;
 use crate::proto::{
-    Code, Id, Malformed, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, close_frame,
+    Code, Id, Malformed, Member, OpCode, PASSWORD_BYTES, Reader, ServerId, SessionId, Writer, Zxid,
+    close_frame,
 };
 use crate::session::{Origin, Scope};
 use crate::tree::acl::Schemes;
@@ -45,6 +47,8 @@ pub struct Rules {
     pub skip_acl: bool,
     /// What an ACL that is set may name.
     pub schemes: Schemes,
+    /// `standaloneEnabled=false`: a reconfig may leave a single voter.
+    pub single_voter: bool,
 }
 
 impl Rules {
@@ -54,6 +58,7 @@ impl Rules {
             | u8::from(self.skip_acl) << 2
             | u8::from(!self.schemes.digest) << 3
             | u8::from(self.schemes.sasl) << 4
+            | u8::from(self.single_voter) << 6
     }
 
     fn from_bits(bits: u8) -> Rules {
@@ -65,7 +70,13 @@ impl Rules {
                 digest: bits & 8 == 0,
                 sasl: bits & 16 != 0,
             },
+            single_voter: bits & 64 != 0,
         }
+    }
+
+    /// Voters that a reconfig must leave.
+    pub(super) fn voters_min(self) -> usize {
+        if self.single_voter { 1 } else { 2 }
     }
 }
 
@@ -147,6 +158,22 @@ pub enum Draft<'a> {
         /// The znode; checked again, since it may have changed.
         path: &'a str,
     },
+    /// The leader says who the servers of the ensemble are, unless a reconfig has said so.
+    State {
+        /// In which it leads; later it means nothing.
+        term: u64,
+        /// Every server.
+        members: BTreeMap<ServerId, Member>,
+    },
+    /// The leader is done with a reconfig that was accepted.
+    Settle {
+        /// In which it leads; later it means nothing.
+        term: u64,
+        /// The zxid at which the reconfig was accepted.
+        reconfig: Zxid,
+        /// Whether the members are the new ones; an error says that nothing was changed.
+        outcome: Result<(), Code>,
+    },
 }
 
 const OPEN: u8 = 1;
@@ -157,6 +184,8 @@ const EXPIRE: u8 = 5;
 const REAP: u8 = 6;
 const UPGRADE: u8 = 7;
 const REFUSED_LOCAL: u8 = 8;
+const STATE: u8 = 20;
+const SETTLE: u8 = 21;
 
 /// The bit of the rules' byte that says [`Scope::Local`].
 const LOCAL_BIT: u8 = 1 << 7;
@@ -182,6 +211,8 @@ impl<'a> Draft<'a> {
             Draft::Upgrade { .. } => UPGRADE,
             Draft::Expire { .. } => EXPIRE,
             Draft::Reap { .. } => REAP,
+            Draft::State { .. } => STATE,
+            Draft::Settle { .. } => SETTLE,
         }
     }
 
@@ -245,6 +276,16 @@ impl<'a> Draft<'a> {
                 w.u64(connection.0);
                 w.i32(code.number());
             }
+            Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => self.encode_leaders_fields(w),
+        }
+    }
+
+    /// What no client asks for.
+    fn encode_leaders_fields(&self, w: &mut Writer<'_>) {
+        match self {
             Draft::Expire { session, origin } => {
                 w.i64(session.0);
                 put_origin(*origin, w);
@@ -252,6 +293,24 @@ impl<'a> Draft<'a> {
             Draft::Reap { path } => {
                 w.text(path);
             }
+            Draft::State { term, members } => {
+                w.u64(*term);
+                Member::encode_all(members, w);
+            }
+            Draft::Settle {
+                term,
+                reconfig,
+                outcome,
+            } => {
+                w.u64(*term);
+                w.i64(reconfig.0);
+                w.i32(outcome.err().map_or(0, Code::number));
+            }
+            Draft::Open { .. }
+            | Draft::Upgrade { .. }
+            | Draft::Attach { .. }
+            | Draft::Request { .. }
+            | Draft::Refused { .. } => {}
         }
     }
 
@@ -307,6 +366,18 @@ impl<'a> Draft<'a> {
                 Some(Ok(path)) => Draft::Reap { path },
                 _ => return Err(Malformed("path is not UTF-8")),
             },
+            STATE => Draft::State {
+                term: r.u64()?,
+                members: Member::decode_all(r)?,
+            },
+            SETTLE => Draft::Settle {
+                term: r.u64()?,
+                reconfig: Zxid(r.i64()?),
+                outcome: match r.i32()? {
+                    0 => Ok(()),
+                    number => Err(refusal(number)?),
+                },
+            },
             _ => return Err(Malformed("unknown kind of draft")),
         })
     }
@@ -359,6 +430,7 @@ fn refusal(number: i32) -> Result<Code, Malformed> {
         Code::MarshallingError,
         Code::Unimplemented,
         Code::BadArguments,
+        Code::NewConfigNoQuorum,
         Code::ReconfigDisabled,
         Code::ThrottledOp,
     ]
@@ -582,6 +654,36 @@ mod tests {
             ]
         );
         assert!(back.iter().map(|(_, _, draft)| draft).eq(&drafts));
+    }
+
+    #[test]
+    fn what_a_leader_says_of_the_ensemble_comes_back() {
+        let line = crate::proto::server_line("[::1]:1:2:observer;3;4");
+        let member = line.expect("it is a line").member;
+        for draft in [
+            Draft::State {
+                term: 3,
+                members: [(ServerId(4), member)].into(),
+            },
+            Draft::Settle {
+                term: 3,
+                reconfig: Zxid(9),
+                outcome: Err(Code::NewConfigNoQuorum),
+            },
+            Draft::Settle {
+                term: 3,
+                reconfig: Zxid(9),
+                outcome: Ok(()),
+            },
+        ] {
+            let mut out = BytesMut::new();
+            draft.encode(&mut out);
+            assert_eq!(Draft::decode(&out[4..]), Ok(draft));
+            for cut in 4..out.len() {
+                // Whatever is left, it is a draft or it is malformed.
+                let _ = Draft::decode(&out[4..cut]);
+            }
+        }
     }
 
     #[test]

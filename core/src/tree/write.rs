@@ -250,7 +250,7 @@ impl Tree {
     }
 
     /// Whether `op` may go on, by the list of `znode`.
-    fn allow(&self, change: &Change<'_>, znode: &Znode, op: OpCode) -> Result<(), Code> {
+    pub(super) fn allow(&self, change: &Change<'_>, znode: &Znode, op: OpCode) -> Result<(), Code> {
         let list = self.acls.get(znode.acl);
         permit(op, list, change.identities, change.rules.skip_acl)
     }

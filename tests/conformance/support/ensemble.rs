@@ -143,6 +143,7 @@ fn memberships(count: usize) -> Vec<Option<config::Ensemble>> {
                 election_port: ports[2 * i + 1],
                 role: Role::Participant,
                 client_address: None,
+                secure_client_address: None,
             };
             (ServerId(i as u8 + 1), member)
         })

@@ -56,6 +56,7 @@ pub(crate) mod code {
     pub(crate) const MARSHALLING: i32 = -5;
     pub(crate) const UNIMPLEMENTED: i32 = -6;
     pub(crate) const BAD_ARGUMENTS: i32 = -8;
+    pub(crate) const NEW_CONFIG_NO_QUORUM: i32 = -13;
     pub(crate) const NO_NODE: i32 = -101;
     pub(crate) const NO_AUTH: i32 = -102;
     pub(crate) const BAD_VERSION: i32 = -103;

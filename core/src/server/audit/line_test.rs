@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::proto::{Stat, Writer, Zxid};
-use crate::tree::{SessionChange, Traces};
+use crate::tree::{Answering, SessionChange, Traces};
 use bytes::BytesMut;
 
 const SESSION: SessionId = SessionId(0x1000194029e0000);
@@ -38,6 +38,7 @@ fn applied(result: Result<Reply<'static>, Code>) -> Applied {
         events: Vec::new(),
         session: SessionChange::None,
         traces: Traces::default(),
+        answering: Answering::Asker,
     }
 }
 

@@ -115,7 +115,8 @@ impl Audit {
                 }
             }
             Draft::Refused {
-                code: Code::ReconfigDisabled,
+                // A server alone answers no other write so.
+                code: Code::ReconfigDisabled | Code::Unimplemented,
                 ..
             } => {
                 let asker = Asker::new(session, &[Id::new("ip", &ip)], ip);

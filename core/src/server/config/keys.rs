@@ -72,6 +72,10 @@ const TICKS: &str = "a whole number of ticks";
 const COUNT: &str = "a whole number";
 const CONNECTIONS: &str = "a whole number of connections";
 
+fn no_other_quorums() -> Parsed<()> {
+    Err("expected none: a quorum is a majority of the participants here".to_owned())
+}
+
 const fn file(name: &'static str, treatment: Treatment) -> Key {
     Key {
         name,
@@ -556,10 +560,17 @@ static KEYS: &[Key] = &[
     both("security.auth_to_local", NotYet(&["default"])),
     bare("java.security.auth.login.config", Structural),
     // Not there yet: everything else.
-    file("reconfigEnabled", NotYet(OFF)),
-    file("group.*", NotYet(&[])),
-    file("weight.*", NotYet(&[])),
-    file("oraclePath", NotYet(&[])),
+    file(
+        "reconfigEnabled",
+        Set(|draft, value| {
+            draft.config.reconfig.enabled = boolean(value)?;
+            Ok(())
+        }),
+    ),
+    // Quorums of another shape: what counts as committed would not be what was asked for.
+    file("group.*", Set(|_, _| no_other_quorums())),
+    file("weight.*", Set(|_, _| no_other_quorums())),
+    file("oraclePath", Set(|_, _| no_other_quorums())),
     file("multiAddress.enabled", NotYet(OFF)),
     file("metricsProvider.*", ANY),
     both("audit.enable", record::AUDIT_ENABLE),

@@ -21,6 +21,7 @@ pub fn load(
         None => Ok(None),
     };
     let dynamic = setting("dynamicConfigFile")?;
+    let dynamic_file = dynamic.as_ref().map(PathBuf::from);
     let dynamic = dynamic.map(|name| read(Path::new(&name))).transpose()?;
     let data_dir = match &overrides.data_dir {
         Some(dir) => dir.clone(),
@@ -32,14 +33,18 @@ pub fn load(
         None => setting(JAAS_FILE)?,
     };
     let jaas = jaas.map(|name| read(&path_of(&name))).transpose()?;
-    resolve(&Sources {
+    let mut loaded = resolve(&Sources {
         cfg,
         dynamic,
         my_id,
         jaas,
         properties,
         overrides,
-    })
+    })?;
+    let reconfig = &mut loaded.config.reconfig;
+    reconfig.file = path.map(Path::to_owned);
+    reconfig.dynamic_file = dynamic_file;
+    Ok(loaded)
 }
 
 /// Java takes `/a`, `=/a` for "and no other file", `file:/a` and `file:///a`.
@@ -124,6 +129,10 @@ mod tests {
         assert_eq!((ensemble.my_id.0, ensemble.me().host.as_str()), (2, "b"));
         assert_eq!(loaded.config.client_address.to_string(), "0.0.0.0:2182");
         assert_eq!(loaded.warnings, Vec::<String>::new());
+        let reconfig = loaded.config.reconfig;
+        assert_eq!(reconfig.file.as_deref(), Some(Path::new(&cfg)));
+        assert_eq!(reconfig.dynamic_file.as_deref(), Some(Path::new(&dynamic)));
+        assert!(!reconfig.enabled && !reconfig.single_voter);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::ensemble::{Ensemble, HostPort, Member, Role, ServerId, server_line};
+use super::ensemble::{Ensemble, HostPort, Member, Role, ServerId};
 use super::error::ConfigError;
 use super::properties;
 use super::resolve::{Draft, Sources, TextFile, my_id_path};
 use super::setting::{Origin, Setting};
+use crate::proto::server_line;
 
 /// The `server.N` lines and the number in `myid`.
 pub(super) struct Servers {
@@ -105,7 +106,7 @@ fn members(
                 "{origin}: server.{id}: only the first address, {host}, is used"
             ));
         }
-        if line.has_secure_port {
+        if line.member.secure_client_address.is_some() {
             draft.warn(format!(
                 "{origin}: server.{id}: TLS ports are not supported yet"
             ));

@@ -163,8 +163,23 @@ pub struct Config {
     pub metrics: MetricsSettings,
     /// The text of zoo.cfg, for operators to see; secrets are left out.
     pub initial_configuration: String,
+    /// Changing the ensemble while it runs.
+    pub reconfig: ReconfigSettings,
     /// The other servers; `None`: this one is alone.
     pub ensemble: Option<Ensemble>,
+}
+
+/// Changing the ensemble while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReconfigSettings {
+    /// Allow it [`reconfigEnabled`].
+    pub enabled: bool,
+    /// A single voter may remain [`standaloneEnabled`, which must be false for that].
+    pub single_voter: bool,
+    /// The zoo.cfg that is kept up to date; `None`: there is none.
+    pub file: Option<PathBuf>,
+    /// The file that lists the servers in its stead [`dynamicConfigFile`].
+    pub dynamic_file: Option<PathBuf>,
 }
 
 /// TTL znodes.
@@ -269,6 +284,7 @@ impl Default for Config {
             audit: AuditSettings::default(),
             metrics: MetricsSettings::default(),
             initial_configuration: String::new(),
+            reconfig: ReconfigSettings::default(),
             ensemble: None,
         }
     }

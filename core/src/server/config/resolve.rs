@@ -404,6 +404,7 @@ impl Draft {
             }
         }
         self.config.ensemble = Some(ensemble);
+        self.config.reconfig.single_voter = !self.standalone_enabled;
         Ok(())
     }
 

@@ -182,7 +182,7 @@ fn settings_without_effect_share_a_warning_each_kind() {
              nio.numWorkerThreads (zoo.cfg:4), commitProcessor.numWorkerThreads (zoo.cfg:5), \
              jvm.pause.monitor (zoo.cfg:6), quorum.auth.enableSasl (zoo.cfg:12)",
             "settings that are not supported yet and have no effect: audit.enable \
-             (zoo.cfg:7), ensembleAuthName (zoo.cfg:8), reconfigEnabled (zoo.cfg:9)",
+             (zoo.cfg:7), ensembleAuthName (zoo.cfg:8)",
             "unknown settings, ignored: ticktime (zoo.cfg:13; did you mean tickTime?), \
              zookeeper.snapCount (zoo.cfg:14; did you mean snapCount?), foo (zoo.cfg:15)",
         ]

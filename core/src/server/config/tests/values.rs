@@ -222,6 +222,19 @@ static WRONG_VALUES: &[(&str, &str)] = &[
         "expected enforce.auth.schemes beside it",
     ),
     ("sslQuorum=maybe", "expected true or false"),
+    ("reconfigEnabled=maybe", "expected true or false"),
+    (
+        "group.1=1:2",
+        "expected none: a quorum is a majority of the participants here",
+    ),
+    (
+        "weight.1=2",
+        "expected none: a quorum is a majority of the participants here",
+    ),
+    (
+        "oraclePath=/chassis",
+        "expected none: a quorum is a majority of the participants here",
+    ),
     (
         "server.256=a:1:2",
         "expected a server id, 0 to 255, after server.",
