@@ -127,9 +127,7 @@ impl Model {
                     self.remove(path, next_zxid, &mut outcome.events);
                 }
             }
-            Draft::State { .. } | Draft::Settle { .. } => {
-                unreachable!("the generator leaves the members of the ensemble alone")
-            }
+            Draft::State { .. } | Draft::Settle { .. } => unreachable!("members do not change"),
         }
         self.last_zxid = outcome.zxid;
         outcome

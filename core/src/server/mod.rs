@@ -193,13 +193,12 @@ impl Server {
         let peers = listen_to_peers(&config, &*secured.net)?;
         let mut opened = open::open_aside(&config, &disk).await?;
         warn_of_large_requests(&config);
-        let me = my_id(&config);
-        let lane = new_lane(me, &opened.recovered.tree, clock.wall_ms());
+        let lane = new_lane(my_id(&config), &opened.recovered.tree, clock.wall_ms());
         let records = Records::start(&config, &clock, opened.recovered.tree.last_zxid())?;
         let replica = Arc::new(records.watch(new_replica(&config, &mut opened, lane)));
         let (touched, heard) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
-            me,
+            me: lane.server,
             members: members(&config),
             admits_guests: config.reconfig.enabled,
             log: Arc::clone(&opened.log),

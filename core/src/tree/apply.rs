@@ -4,6 +4,7 @@
 //! Open      taken id: NodeExists                                   takes a zxid
 //! Attach    unknown: SessionExpired, wrong password: AuthFailed    takes none
 //! Request   unknown session: SessionExpired, moved: SessionMoved   takes none then, else one
+//!           reconfig that does not decode: MarshallingError        takes none
 //! Refused   as Request, then its code
 //! Upgrade   as Open
 //! Expire    not there, or attached elsewhere since: no effect      takes none then, else one
@@ -161,8 +162,7 @@ impl Tree {
                 body,
             } => match self.authorize(*session, *scope, at(connection)) {
                 Err(code) => self.nothing(Err(code)),
-                // Not even a change that failed, as in ZooKeeper.
-                Ok(()) if *op == OpCode::Reconfig && Request::decode(*op, body).is_err() => {
+                Ok(()) if is_malformed_reconfig(*op, body) => {
                     self.nothing(Err(Code::MarshallingError))
                 }
                 Ok(()) => {
@@ -183,6 +183,22 @@ impl Tree {
                 Err(code) => self.nothing(Err(code)),
                 Ok(()) => self.begin(term, stamp_ms, wanted).end(Err(*code)),
             },
+            Draft::Expire { .. }
+            | Draft::Reap { .. }
+            | Draft::State { .. }
+            | Draft::Settle { .. } => self.apply_leaders(term, stamp_ms, wanted, draft),
+        }
+    }
+
+    /// What no client asks for.
+    fn apply_leaders(
+        &mut self,
+        term: u64,
+        stamp_ms: i64,
+        wanted: Tracing,
+        draft: &Draft<'_>,
+    ) -> Applied {
+        match draft {
             Draft::Expire { session, origin } => {
                 self.expire(term, stamp_ms, wanted, *session, *origin)
             }
@@ -200,6 +216,11 @@ impl Tree {
             }
             // Of an earlier leader; this one may know better.
             Draft::State { .. } | Draft::Settle { .. } => self.nothing(Ok(Reply::Empty)),
+            Draft::Open { .. }
+            | Draft::Upgrade { .. }
+            | Draft::Attach { .. }
+            | Draft::Request { .. }
+            | Draft::Refused { .. } => self.nothing(Err(Code::Unimplemented)),
         }
     }
 
@@ -412,6 +433,11 @@ impl Tree {
             ..change.end(Ok(Reply::Empty))
         }
     }
+}
+
+/// Whether it is a reconfig that is not even a change that failed, as in ZooKeeper.
+fn is_malformed_reconfig(op: OpCode, body: &[u8]) -> bool {
+    op == OpCode::Reconfig && Request::decode(op, body).is_err()
 }
 
 impl Change<'_> {

@@ -666,6 +666,24 @@ mod tests {
     }
 
     #[test]
+    fn a_malformed_reconfig_takes_no_zxid() {
+        let mut stage = stage();
+        let before = stage.tree.last_zxid();
+        let (op, body) = asking("-", "3", "-", -1);
+        let cut = (op, body[..body.len() - 1].to_vec());
+        assert_eq!(stage.err(&cut), Code::MarshallingError);
+        assert_eq!(stage.tree.last_zxid(), before);
+        assert_eq!(
+            stage.err(&asking("nonsense", "-", "-", -1)),
+            Code::BadArguments
+        );
+        assert!(
+            stage.tree.last_zxid() > before,
+            "one that decodes takes one"
+        );
+    }
+
+    #[test]
     fn a_single_voter_is_enough_where_that_is_allowed() {
         let mut stage = stage();
         stage.rules.single_voter = true;

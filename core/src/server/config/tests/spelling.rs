@@ -170,7 +170,7 @@ fn arguments_count_over_everything() {
 fn settings_without_effect_share_a_warning_each_kind() {
     let warnings = with_line(
         "electionAlg=3\nnio.numWorkerThreads=4\ncommitProcessor.numWorkerThreads=2\n\
-         jvm.pause.monitor=true\naudit.enable=true\nensembleAuthName=hunter2\n\
+         jvm.pause.monitor=true\nmultiAddress.enabled=true\nensembleAuthName=hunter2\n\
          reconfigEnabled=true\nlocalSessionsEnabled=false\nmetricsProvider.httpPort=7000\n\
          quorum.auth.enableSasl=false\nticktime=2000\nzookeeper.snapCount=7\nfoo=bar",
     )
@@ -181,7 +181,7 @@ fn settings_without_effect_share_a_warning_each_kind() {
             "settings without a meaning for zoowarden, ignored: electionAlg (zoo.cfg:3), \
              nio.numWorkerThreads (zoo.cfg:4), commitProcessor.numWorkerThreads (zoo.cfg:5), \
              jvm.pause.monitor (zoo.cfg:6), quorum.auth.enableSasl (zoo.cfg:12)",
-            "settings that are not supported yet and have no effect: audit.enable \
+            "settings that are not supported yet and have no effect: multiAddress.enabled \
              (zoo.cfg:7), ensembleAuthName (zoo.cfg:8)",
             "unknown settings, ignored: ticktime (zoo.cfg:13; did you mean tickTime?), \
              zookeeper.snapCount (zoo.cfg:14; did you mean snapCount?), foo (zoo.cfg:15)",
