@@ -410,7 +410,7 @@ mod tests {
     use super::*;
     use crate::proto::Id;
     use crate::tree::Draft;
-    use crate::tree::stage::{Act, Stage, events, set_acl};
+    use crate::tree::stage::{Act, S1, Stage, events, set_acl};
 
     fn member(line: &str) -> Member {
         server_line(line).unwrap().member
@@ -671,8 +671,9 @@ mod tests {
         let before = stage.tree.last_zxid();
         let (op, body) = asking("-", "3", "-", -1);
         let cut = (op, body[..body.len() - 1].to_vec());
-        assert_eq!(stage.err(&cut), Code::MarshallingError);
-        assert_eq!(stage.tree.last_zxid(), before);
+        let refused = stage.play_as(S1, &cut);
+        assert_eq!(refused.result, Err(Code::MarshallingError));
+        assert_eq!((refused.zxid, stage.tree.last_zxid()), (before, before));
         assert_eq!(
             stage.err(&asking("nonsense", "-", "-", -1)),
             Code::BadArguments
