@@ -142,14 +142,15 @@ async fn damaged_log_refuses_to_start_with_file_and_offset() {
     books.check(ensemble.address(ONLY)).await;
 }
 
-/// Every file below a directory but the lock, which names whoever tried last.
+/// Every file below a directory but the lock, which names whoever tried last, and sockets, which
+/// hold nothing.
 fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut contents = BTreeMap::new();
     for entry in std::fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
             contents.extend(self::contents(&path));
-        } else if entry.file_name() != "lock" {
+        } else if path.is_file() && entry.file_name() != "lock" {
             let bytes = std::fs::read(&path).unwrap();
             contents.insert(path, bytes);
         }

@@ -158,7 +158,7 @@ impl Drive {
 
     /// Appends what is due, and a ping when nothing was for a while.
     fn ask(&mut self, wire: &mut Wire, now: Instant, beat: Duration) {
-        while self.sent.len() < self.load.depth {
+        while !self.plan.is_silent() && self.sent.len() < self.load.depth {
             let due = match self.load.every {
                 None => now,
                 Some(_) if self.next_due > now => break,

@@ -131,6 +131,11 @@ impl Plan {
         }
     }
 
+    /// Whether nothing is ever asked for: what a session that is idle does.
+    pub(super) fn is_silent(&self) -> bool {
+        self.stream == Stream::Silence
+    }
+
     /// Appends the next request; `None` when there is nothing more to ask for.
     pub(super) fn next(&mut self, xid: Xid, out: &mut BytesMut) -> Option<Kind> {
         match self.stream {
