@@ -180,6 +180,19 @@ async fn taken_port_is_one_line_and_touches_nothing() {
     assert!(!dir.path().join("data").exists());
 }
 
+/// A data directory that nobody may make: one line, code 1, and it is not made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_directory_is_one_line_if_it_may_not_be_made() {
+    let _turn = zoowarden_tests::wait::turn().await;
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["--client-port", "0", "-Dzookeeper.datadir.autocreate=false"];
+    let (code, stdout, said) = ends(dir.path(), &arguments).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("data does not exist"), "{said}");
+    assert!(!dir.path().join("data").exists());
+}
+
 /// A directory that another running server uses: one line, code 1, and the other goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn directory_in_use_is_one_line_and_touches_nothing() {

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod compatibility;
 mod documents;
 mod numbers;
 mod rooms;

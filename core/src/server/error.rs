@@ -29,6 +29,15 @@ pub enum StartError {
     /// The data directory is in use, or cannot be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A directory is missing, and the configuration forbids to make it.
+    #[error(
+        "{dir} does not exist, and datadir.autocreate=false forbids to make it: create it, or \
+         correct dataDir and dataLogDir"
+    )]
+    DirectoryMissing {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The identity file cannot be read.
     #[error(transparent)]
     Identity(#[from] IdentityError),

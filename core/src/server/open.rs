@@ -43,6 +43,7 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
         .ensemble
         .as_ref()
         .map_or(0, |ensemble| ensemble.my_id.0);
+    refuse_missing_directories(config, &**disk)?;
     let mut locks = vec![DataDir::lock(&**disk, &config.data_dir)?];
     if config.log_dir != config.data_dir {
         locks.push(DataDir::lock(&**disk, &config.log_dir)?);
@@ -99,6 +100,22 @@ pub(crate) fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, Star
         standing,
         metrics,
     })
+}
+
+/// Whether a directory is missing that nobody may make.
+fn refuse_missing_directories(config: &Config, disk: &dyn Disk) -> Result<(), StartError> {
+    if config.data_dir_autocreate {
+        return Ok(());
+    }
+    for dir in [&config.data_dir, &config.log_dir] {
+        match disk.list(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StartError::DirectoryMissing { dir: dir.clone() });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn micros_since(begun: Instant) -> u64 {

@@ -18,13 +18,10 @@ pub struct AdminSettings {
     pub command_url: String,
     /// Time after which an idle connection is closed [`zookeeper.admin.idleTimeout`].
     pub idle_timeout_ms: u32,
-    /// The least time between two snapshots, and between two restores
-    /// [`zookeeper.admin.rateLimiterIntervalInMS`].
+    /// The least time between two snapshots [`zookeeper.admin.rateLimiterIntervalInMS`].
     pub rate_limiter_interval_ms: u32,
     /// Answer `snapshot` [`zookeeper.admin.snapshot.enabled`].
     pub snapshot_enabled: bool,
-    /// Answer `restore` [`zookeeper.admin.restore.enabled`].
-    pub restore_enabled: bool,
 }
 
 impl Default for AdminSettings {
@@ -36,7 +33,6 @@ impl Default for AdminSettings {
             idle_timeout_ms: 30_000,
             rate_limiter_interval_ms: 300_000,
             snapshot_enabled: true,
-            restore_enabled: true,
         }
     }
 }
@@ -101,11 +97,6 @@ pub(super) fn rate_limit(draft: &mut Draft, value: &str) -> Parsed<()> {
 
 pub(super) fn snapshot_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
     draft.config.admin.snapshot_enabled = boolean(value)?;
-    Ok(())
-}
-
-pub(super) fn restore_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
-    draft.config.admin.restore_enabled = boolean(value)?;
     Ok(())
 }
 

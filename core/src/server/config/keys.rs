@@ -168,7 +168,7 @@ static KEYS: &[Key] = &[
     ),
     both(
         "jute.maxbuffer.extrasize",
-        Set(|d, v| put_some(&mut d.extrasize_bytes, u32_from(v, 0, BYTES))),
+        NoMeaning(|v| u32_from(v, 0, BYTES).map(drop)),
     ),
     // The ensemble.
     file("server.*", Structural),
@@ -189,10 +189,7 @@ static KEYS: &[Key] = &[
     both("snapCount", Set(snap_count)),
     both("snapSizeLimitInKb", Set(snap_size_limit)),
     both("preAllocSize", Set(pre_alloc_size)),
-    both(
-        "forceSync",
-        Set(|d, v| put(&mut d.config.force_sync, yes_no(v))),
-    ),
+    both("forceSync", Set(force_sync)),
     both(
         "datadir.autocreate",
         Set(|d, v| put(&mut d.config.data_dir_autocreate, boolean(v))),
@@ -208,7 +205,7 @@ static KEYS: &[Key] = &[
     ),
     both(
         "emulate353TTLNodes",
-        Set(|d, v| put(&mut d.config.ttl.emulate_353_ttl_nodes, boolean(v))),
+        Set(emulate_353),
     ),
     bare(
         "znode.container.checkIntervalMs",
@@ -469,7 +466,10 @@ static KEYS: &[Key] = &[
     both("admin.idleTimeout", Set(endpoints::idle_timeout)),
     both("admin.rateLimiterIntervalInMS", Set(endpoints::rate_limit)),
     both("admin.snapshot.enabled", Set(endpoints::snapshot_enabled)),
-    both("admin.restore.enabled", Set(endpoints::restore_enabled)),
+    both(
+        "admin.restore.enabled",
+        NoMeaning(|v| boolean(v).map(drop)),
+    ),
     both("admin.httpVersion", ANY),
     file(
         "metricsProvider.className",
@@ -689,8 +689,23 @@ fn snap_retain_count(draft: &mut Draft, value: &str) -> Parsed<()> {
     Ok(())
 }
 
-fn purge_interval(draft: &mut Draft, value: &str) -> Parsed<()> {
-    draft.config.autopurge_interval_ms = Some(hours(value)?).filter(|ms| *ms > 0);
+/// What is not needed any more is purged after every snapshot, whatever is asked for.
+fn purge_interval(_: &mut Draft, value: &str) -> Parsed<()> {
+    hours(value).map(drop)
+}
+
+fn force_sync(draft: &mut Draft, value: &str) -> Parsed<()> {
+    if !yes_no(value)? {
+        draft.warn("forceSync=no: a write is answered when it is on the disk all the same");
+    }
+    Ok(())
+}
+
+fn emulate_353(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.ttl.emulate_353_ttl_nodes = boolean(value)?;
+    if draft.config.ttl.emulate_353_ttl_nodes {
+        draft.warn("emulate353TTLNodes: it limits server ids; TTL znodes are those of 3.5.4 on");
+    }
     Ok(())
 }
 

@@ -89,9 +89,10 @@ pub struct Config {
     pub client_tcp_keep_alive: bool,
     /// The unit of the time limits below [`tickTime`].
     pub tick_ms: u32,
-    /// Time for a follower to connect and catch up [`initLimit`].
+    /// Time for a follower to connect and catch up, as `conf` shows it: replication goes by
+    /// `tick_ms` alone [`initLimit`].
     pub init_limit_ticks: u32,
-    /// How far a follower may lag [`syncLimit`].
+    /// How far a follower may lag, as `conf` shows it [`syncLimit`].
     pub sync_limit_ticks: u32,
     /// Shorter session timeouts are raised to this [`minSessionTimeout`].
     pub session_timeout_ms_min: u32,
@@ -108,9 +109,6 @@ pub struct Config {
     pub global_outstanding_limit: u32,
     /// The largest request [`jute.maxbuffer`].
     pub jute_maxbuffer_bytes: u32,
-    /// What stored requests may be longer than received ones, for header and padding
-    /// [`zookeeper.jute.maxbuffer.extrasize`].
-    pub jute_maxbuffer_extrasize_bytes: u32,
     /// Changes between two snapshots [`zookeeper.snapCount`].
     pub snap_count: u32,
     /// Bytes of log between two snapshots, in KiB [`zookeeper.snapSizeLimitInKb`]; `None`: only
@@ -121,12 +119,8 @@ pub struct Config {
     pub pre_alloc_size_kb: u64,
     /// A slower flush of the log is worth a line in our log [`zookeeper.fsync.warningthresholdms`].
     pub fsync_warning_threshold_ms: u32,
-    /// Answer writes only when they are on disk [`zookeeper.forceSync`].
-    pub force_sync: bool,
     /// Snapshots to keep [`autopurge.snapRetainCount`], 3 or more.
     pub autopurge_snap_retain_count: u32,
-    /// Time between two purges [`autopurge.purgeInterval`]; `None`: never.
-    pub autopurge_interval_ms: Option<u64>,
     /// The four-letter words that are answered [`zookeeper.4lw.commands.whitelist`].
     pub four_letter_words: WordList,
     /// TTL znodes.
@@ -187,7 +181,7 @@ pub struct ReconfigSettings {
 pub struct TtlSettings {
     /// Allow them [`zookeeper.extendedTypesEnabled`].
     pub extended_types_enabled: bool,
-    /// Read them as version 3.5.3 wrote them [`zookeeper.emulate353TTLNodes`].
+    /// Take no server id that version 3.5.3 would misread [`zookeeper.emulate353TTLNodes`].
     pub emulate_353_ttl_nodes: bool,
 }
 
@@ -258,14 +252,11 @@ impl Default for Config {
             sessionless_cnxn_timeout_ms: 10_000,
             global_outstanding_limit: 1_000,
             jute_maxbuffer_bytes: 0xf_ffff,
-            jute_maxbuffer_extrasize_bytes: 0xf_ffff,
             snap_count: 100_000,
             snap_size_limit_kb: Some(4_194_304),
             pre_alloc_size_kb: 65_536,
             fsync_warning_threshold_ms: 1_000,
-            force_sync: true,
             autopurge_snap_retain_count: 3,
-            autopurge_interval_ms: None,
             four_letter_words: WordList::default(),
             ttl: TtlSettings::default(),
             container: ContainerSettings::default(),

@@ -99,7 +99,6 @@ pub(super) struct Draft {
     pub(super) sync_limit_ticks: Option<u32>,
     pub(super) session_timeout_ms_min: Option<u32>,
     pub(super) session_timeout_ms_max: Option<u32>,
-    pub(super) extrasize_bytes: Option<u32>,
     pub(super) peer_type: Option<Role>,
     pub(super) admin_enabled: Option<bool>,
     pub(super) standalone_enabled: bool,
@@ -132,7 +131,6 @@ impl Draft {
             sync_limit_ticks: None,
             session_timeout_ms_min: None,
             session_timeout_ms_max: None,
-            extrasize_bytes: None,
             peer_type: None,
             admin_enabled: None,
             standalone_enabled: true,
@@ -310,8 +308,6 @@ impl Draft {
         let (min, max) = (self.session_timeout_ms_min, self.session_timeout_ms_max);
         config.session_timeout_ms_min = min.unwrap_or(config.tick_ms.saturating_mul(2));
         config.session_timeout_ms_max = max.unwrap_or(config.tick_ms.saturating_mul(20));
-        let extrasize = self.extrasize_bytes.unwrap_or(config.jute_maxbuffer_bytes);
-        config.jute_maxbuffer_extrasize_bytes = extrasize.max(1_024);
         let (min, max) = (config.session_timeout_ms_min, config.session_timeout_ms_max);
         if min <= max {
             return Ok(());

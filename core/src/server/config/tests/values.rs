@@ -64,15 +64,6 @@ static FIELDS: &[(&str, Reached)] = &[
     ("jute.maxbuffer=0x200000", |c| {
         c.jute_maxbuffer_bytes == 2_097_152
     }),
-    ("jute.maxbuffer=4096", |c| {
-        c.jute_maxbuffer_extrasize_bytes == 4_096
-    }),
-    ("jute.maxbuffer=10", |c| {
-        c.jute_maxbuffer_extrasize_bytes == 1_024
-    }),
-    ("jute.maxbuffer.extrasize=5000", |c| {
-        c.jute_maxbuffer_extrasize_bytes == 5_000
-    }),
     ("snapCount=10", |c| c.snap_count == 10),
     ("snapCount=0", |c| c.snap_count == 2),
     ("snapSizeLimitInKb=64", |c| c.snap_size_limit_kb == Some(64)),
@@ -81,19 +72,12 @@ static FIELDS: &[(&str, Reached)] = &[
     ("fsync.warningthresholdms=20", |c| {
         c.fsync_warning_threshold_ms == 20
     }),
-    ("forceSync=no", |c| !c.force_sync),
     ("datadir.autocreate=false", |c| !c.data_dir_autocreate),
     ("autopurge.snapRetainCount=5", |c| {
         c.autopurge_snap_retain_count == 5
     }),
     ("autopurge.snapRetainCount=1", |c| {
         c.autopurge_snap_retain_count == 3
-    }),
-    ("autopurge.purgeInterval=2", |c| {
-        c.autopurge_interval_ms == Some(7_200_000)
-    }),
-    ("autopurge.purgeInterval=0", |c| {
-        c.autopurge_interval_ms.is_none()
     }),
     ("4lw.commands.whitelist=*", |c| {
         c.four_letter_words.allows(Word::Wchc, false)
@@ -136,7 +120,6 @@ static FIELDS: &[(&str, Reached)] = &[
     ("admin.snapshot.enabled=false", |c| {
         !c.admin.snapshot_enabled
     }),
-    ("admin.restore.enabled=false", |c| !c.admin.restore_enabled),
     ("admin.idleTimeout=5", |c| c.admin.idle_timeout_ms == 5),
 ];
 
@@ -269,4 +252,40 @@ fn secrets_are_in_no_error_and_no_debug_output() {
     );
     let config = with_line("DigestAuthenticationProvider.superDigest=super:hunter2").config();
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn what_a_setting_does_not_change_is_said() {
+    for (line, want) in [
+        ("forceSync=yes", None),
+        (
+            "forceSync=no",
+            Some("zoo.cfg:3: forceSync=no: a write is answered when it is on the disk all the same"),
+        ),
+        (
+            "emulate353TTLNodes=true",
+            Some(
+                "zoo.cfg:3: emulate353TTLNodes: it limits server ids; TTL znodes are those of \
+                 3.5.4 on",
+            ),
+        ),
+        (
+            "jute.maxbuffer.extrasize=5000",
+            Some(
+                "settings without a meaning for zoowarden, ignored: jute.maxbuffer.extrasize \
+                 (zoo.cfg:3)",
+            ),
+        ),
+        (
+            "admin.restore.enabled=true",
+            Some(
+                "settings without a meaning for zoowarden, ignored: admin.restore.enabled \
+                 (zoo.cfg:3)",
+            ),
+        ),
+        // What it asks for is done after every snapshot.
+        ("autopurge.purgeInterval=1", None),
+    ] {
+        assert_eq!(with_line(line).warnings(), Vec::from_iter(want), "{line}");
+    }
 }
