@@ -14,8 +14,7 @@ use super::tools;
 const ZOOWARDEN_SPEAKS: &str = "3.9.3";
 const REFERENCE_SPEAKS: &str = "3.8.0";
 
-/// kazoo's harness puts its servers on fixed ports from an offset on; below the ephemeral range.
-const KAZOO_PORTS: [u16; 4] = [20000, 21000, 22000, 23000];
+/// The ports that a block of kazoo's harness has.
 const KAZOO_PORT_SPAN: u16 = 30;
 
 /// Past this many failures the rest says nothing new and takes long.
@@ -124,12 +123,25 @@ pub(crate) enum Over {
     Facade,
 }
 
+impl Over {
+    /// kazoo's harness puts its servers on fixed ports from an offset on; these lie below the
+    /// ephemeral range, and the first block that is free is taken. Both suites run at once, and a
+    /// block looks free while its servers start anew: none may serve both.
+    fn ports(self) -> [u16; 2] {
+        match self {
+            Self::Kazoo => [20000, 21000],
+            Self::Facade => [22000, 23000],
+        }
+    }
+}
+
 /// The suite that kazoo carries, unmodified; `more` goes to pytest.
 pub(crate) fn kazoo(subject: Subject, over: Over, more: &[String]) -> Outcome {
     if let Some(missing) = tools::missing(&[tools::KAZOO]) {
         return missing;
     }
-    let offset = KAZOO_PORTS
+    let offset = over
+        .ports()
         .into_iter()
         .find(|offset| ports_are_free(*offset));
     let Some(offset) = offset else {

@@ -13,6 +13,7 @@ mod differential;
 mod files;
 mod fleet;
 mod foreign;
+mod lanes;
 mod legacy;
 mod npm;
 mod operators;
@@ -36,7 +37,7 @@ const HELP: &str = "\
 usage: cargo xtask <task>
 
   package       the wheel, the npm tarball, the C archive and the server's, for users
-  test          everything below, in this order, and the sums
+  test          everything below, and the sums
   fmt           the formatting of all sources
   lint          clippy on all targets, and on each feature of the core alone
   rust          every Rust test: unit, conformance, cluster of processes, tidy
@@ -78,6 +79,16 @@ enum Subject {
     Reference,
 }
 
+impl Subject {
+    /// What names it on this program's command line.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Zoowarden => &[],
+            Self::Reference => &["--reference"],
+        }
+    }
+}
+
 struct Arguments {
     subject: Subject,
     record: bool,
@@ -114,31 +125,36 @@ fn main() -> ExitCode {
     }
 }
 
-/// What `test` runs, in this order.
-const EVERYTHING: &[&str] = &[
-    "fmt",
-    "lint",
-    "rust",
-    "c",
-    "npm",
-    "libzookeeper",
-    "legacy",
-    "zkcli",
-    "shell",
-    "node",
-    "go",
-    "curator",
-    "fleet",
-    "tls",
-    "operators",
-    "zookeeper-data",
-    "differential",
-    "sasl",
-    "kazoo",
-    "python",
-    "kazoo-facade",
-    "packages",
-    "contract",
+/// What `test` runs first, in this order: these use every core by themselves.
+const FIRST: &[&str] = &["fmt", "lint", "rust"];
+
+/// What `test` runs then, both lanes at once: the packages we make, and what others make of our
+/// server.
+const LANES: &[&[&str]] = &[
+    &[
+        "c",
+        "legacy",
+        "npm",
+        "python",
+        "kazoo-facade",
+        "packages",
+        "contract",
+    ],
+    &[
+        "libzookeeper",
+        "zkcli",
+        "shell",
+        "node",
+        "go",
+        "curator",
+        "fleet",
+        "tls",
+        "operators",
+        "zookeeper-data",
+        "differential",
+        "sasl",
+        "kazoo",
+    ],
 ];
 
 /// Runs one task; false if there is none of this name.
@@ -146,9 +162,10 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
     let subject = arguments.subject;
     match task {
         "test" => {
-            for task in EVERYTHING {
+            for task in FIRST {
                 run(task, arguments, report);
             }
+            lanes::side_by_side(LANES, subject.flags(), report);
         }
         "fmt" => report.step("formatting", fmt),
         "lint" => report.step("lints", lint),

@@ -49,7 +49,11 @@ impl Report {
         println!("\n=== {name}");
         let start = Instant::now();
         let outcome = run();
-        let elapsed = start.elapsed();
+        self.add(name, outcome, start.elapsed());
+    }
+
+    /// Takes a step that has run.
+    pub(crate) fn add(&mut self, name: &'static str, outcome: Outcome, elapsed: Duration) {
         println!("=== {name}: {:.1} s", elapsed.as_secs_f64());
         self.steps.push(Step {
             name,

@@ -27,6 +27,8 @@ const READY_TIME_MAX: Duration = Duration::from_secs(30);
 const STOP_TIME_MAX: Duration = Duration::from_secs(15);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 const PORTS: Range<u16> = 24000..28000;
+/// A prime that does not divide their number.
+const PORTS_APART: usize = 97;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const LOG_LINES_SHOWN: usize = 30;
 
@@ -165,8 +167,9 @@ impl Drop for Server {
 }
 
 /// Below the ephemeral range: a connect to an ephemeral port without a listener may meet itself.
+/// Steps run at once, in processes whose ids are neighbours: they begin to look far from each other.
 fn free_port() -> Option<u16> {
-    let start = std::process::id() as usize % PORTS.len();
+    let start = std::process::id() as usize * PORTS_APART % PORTS.len();
     let mut ports = PORTS.cycle().skip(start).take(PORTS.len());
     ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
