@@ -1,21 +1,18 @@
 //! Directories, the servers that run in them, and the two commands.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use zoowarden::Client;
 use zoowarden::client::ClientConfig;
+use zoowarden_tests::process::free_port;
 
 /// Long enough for Java on a busy machine; servers cut it to 20 ticks.
 const TIMEOUT_MS: u32 = 60_000;
-const FIRST_PORT: u16 = 28_000;
-const PORTS: u16 = 4_000;
 /// `super:secret` as `superDigest` wants it.
 const SUPER: &str = "-Dzookeeper.DigestAuthenticationProvider.superDigest=\
                      super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
@@ -37,19 +34,6 @@ pub(super) enum Ending {
     Stopped,
     /// SIGKILL.
     Killed,
-}
-
-/// Below the range the system takes ports from: a connect to one of those without a listener may
-/// meet itself. Every call gives another one.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap();
-    let ports = (0..PORTS).map(|_| {
-        let place = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        FIRST_PORT + place % PORTS
-    });
-    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().expect("a free port")
 }
 
 /// A server's directories and its port.
