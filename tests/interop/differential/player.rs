@@ -16,8 +16,8 @@ use super::wire::{Bytes, Item, encode, frame, hex, name, op};
 /// A server that is silent for so long will not answer any more.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// How the error of a session that is no more is told.
-const EXPIRED: &str = " -112 ";
+/// How the errors of a session that is no more are told: expired, unknown.
+const SESSION_ENDED: [&str; 2] = [" -112 ", " -12 "];
 
 /// The step of what is said when the sequence is over.
 pub const END: usize = usize::MAX;
@@ -407,7 +407,9 @@ impl Player {
         // Apache refuses what it has read behind the end of a session, up to the moment in which it
         // closes the connection: as good as no reply.
         match before {
-            Some(before) if text.contains(EXPIRED) => link.waiting = before,
+            Some(before) if SESSION_ENDED.iter().any(|told| text.contains(told)) => {
+                link.waiting = before
+            }
             _ => self.note(link.channel, text.clone()),
         }
         Some(text)
@@ -457,6 +459,7 @@ fn waiting(xid: i32, operation: i32, items: &[Item]) -> Waiting {
     let first = match items.first() {
         Some(Item::Text(text)) => format!("({text:?})"),
         Some(Item::Null) => "(null)".to_owned(),
+        Some(Item::Int(-1)) if begins_with_path(operation) => "(null)".to_owned(),
         _ => String::new(),
     };
     Waiting {
@@ -465,6 +468,12 @@ fn waiting(xid: i32, operation: i32, items: &[Item]) -> Waiting {
         operation,
         told: name(operation) + &first,
     }
+}
+
+/// Whether a string is what its record begins with.
+fn begins_with_path(operation: i32) -> bool {
+    let others = [op::AUTH, op::MULTI, op::MULTI_READ, op::SASL];
+    !others.contains(&operation)
 }
 
 /// Comes back to a session.
