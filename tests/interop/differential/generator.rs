@@ -15,7 +15,7 @@ use super::wire::{Item, op};
 const SLOTS: usize = 3;
 
 /// Requests sent together, at most.
-const TOGETHER_MAX: usize = 24;
+const TOGETHER_MAX: usize = 32;
 
 /// What one turn of a sequence may be.
 #[derive(Clone, Copy, Debug)]
@@ -278,7 +278,7 @@ impl Generator {
     fn turns(&mut self) -> usize {
         self.slot = self.random.usize(..SLOTS);
         self.catch_up(self.slot);
-        let count = match self.profile.pipelined && self.random.bool() {
+        let count = match self.profile.pipelined && self.random.u32(0..4) > 0 {
             true => self.random.usize(2..TOGETHER_MAX),
             false => 1,
         };

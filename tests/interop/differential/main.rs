@@ -45,13 +45,13 @@ use servers::{Kind, Programs, Service};
 use steps::Sequence;
 
 /// What a run in CI plays.
-const OPERATIONS: usize = 220_000;
+const OPERATIONS: usize = 201_000;
 
 /// What a long run plays.
 const OPERATIONS_LONG: usize = 5_000_000;
 
 /// Requests of one sequence.
-const STEPS: usize = 150;
+const STEPS: usize = 200;
 
 /// Sequences on their way between the two players.
 const AHEAD_MAX: usize = 8;

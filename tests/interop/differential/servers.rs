@@ -44,6 +44,9 @@ const REAPER_INTERVAL_MS: u32 = 86_400_000;
 /// which takes a zxid.
 const REAPER_INTERVAL_MS_SHORT: u32 = 300;
 
+/// What the JVM is told: a run is over before its second compiler would pay for itself.
+const JVM: [&str; 3] = ["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -208,7 +211,8 @@ fn command(kind: Kind, programs: &Programs, config: &Path) -> Command {
         Kind::Real => {
             let mut command = Command::new("java");
             command
-                .args(["-Xmx768m", "-XX:+UseSerialGC", "-cp", &programs.classpath])
+                .args(JVM)
+                .args(["-cp", &programs.classpath])
                 .args(properties)
                 .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
                 .arg(config);
