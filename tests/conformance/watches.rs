@@ -1,7 +1,7 @@
 //! Who hears of what: every kind of watch against every kind of change.
 
 use crate::support::kind::{CHILDREN_CHANGED, CREATED, DATA_CHANGED, DELETED};
-use crate::support::{Client, Ensemble, code, kind, mode, on_one_and_three, op, request};
+use crate::support::{Body, Client, Ensemble, code, kind, mode, on_one_and_three, op, request};
 
 on_one_and_three!(
     each_watch_hears_of_its_changes,
@@ -17,6 +17,8 @@ on_one_and_three!(
     add_watch_is_answered_with_four_bytes,
     watches_are_removed_by_kind,
     watches_are_checked_by_kind,
+    nobody_watches_where_no_path_is,
+    a_path_that_is_none_can_be_watched,
     watches_die_with_their_connection,
     set_acl_fires_nothing,
     a_closing_session_fires_for_its_ephemerals,
@@ -363,6 +365,57 @@ fn watches_are_checked_by_kind(ensemble: &Ensemble) {
         client
             .call(op::REMOVE_WATCHES, &request::watch(&room, 3))
             .ok();
+    }
+}
+
+/// A null path is looked up like any other, after the type of watch was understood.
+fn nobody_watches_where_no_path_is(ensemble: &Ensemble) {
+    let mut client = ensemble.client(0);
+    for operation in [op::CHECK_WATCHES, op::REMOVE_WATCHES] {
+        for (number, kind) in KINDS {
+            let body = Body::new().buffer(None).int(number);
+            assert_eq!(client.error(operation, &body), code::NO_WATCHER, "{kind}");
+        }
+        for number in [0, -1, 6, i32::MAX] {
+            let body = Body::new().buffer(None).int(number);
+            assert_eq!(client.error(operation, &body), code::MARSHALLING);
+        }
+        let torn = Body::new().buffer(None);
+        assert_eq!(client.error(operation, &torn), code::MARSHALLING);
+    }
+}
+
+/// No znode can ever be there, which neither exists nor addWatch looks at; since 3.9.0 such a watch
+/// is found and taken back like others (ZOOKEEPER-4471; 3.8.0 fails where it looks for the path's
+/// parents).
+fn a_path_that_is_none_can_be_watched(ensemble: &Ensemble) {
+    let mut client = ensemble.client(0);
+    for path in ["a", "a/b", "/a/", "//", "/a/../b"] {
+        for kind in [2, 3] {
+            let watch = request::watch(path, kind);
+            for operation in [op::CHECK_WATCHES, op::REMOVE_WATCHES] {
+                assert_eq!(client.error(operation, &watch), code::NO_WATCHER, "{path}");
+            }
+            let missing = client.watch(op::EXISTS, path);
+            assert_eq!(missing.error(), code::NO_NODE, "{path}");
+            client.call(op::CHECK_WATCHES, &watch).ok().end();
+            client.call(op::REMOVE_WATCHES, &watch).ok().end();
+        }
+        client.add_watch(path, 0);
+        client.add_watch(path, 1);
+        for kind in [4, 5] {
+            let watch = request::watch(path, kind);
+            client.call(op::REMOVE_WATCHES, &watch).ok().end();
+        }
+        let body = Body::new().long(0).texts(&[]).texts(&[path]).texts(&[]);
+        client.call(op::SET_WATCHES, &body).ok().end();
+        client
+            .call(op::REMOVE_WATCHES, &request::watch(path, 2))
+            .ok();
+    }
+    for mode in [-1, 2, i32::MAX] {
+        let body = request::watch("a", mode);
+        assert_eq!(client.error(op::ADD_WATCH, &body), code::MARSHALLING);
     }
 }
 

@@ -347,6 +347,15 @@ impl WatcherType {
             _ => Err(Malformed("unknown watcher type")),
         }
     }
+
+    /// Whether this is the record of a checkWatches or a removeWatches whose path is null. Nobody
+    /// watches there, which is an answer: ZooKeeper looks the null up and finds nothing.
+    pub fn of_no_path(op: OpCode, body: &[u8]) -> bool {
+        let r = &mut Reader::new(body);
+        matches!(op, OpCode::CheckWatches | OpCode::RemoveWatches)
+            && matches!(r.text_or_null(), Ok(None))
+            && WatcherType::decode(r).is_ok()
+    }
 }
 
 /// A request, borrowing from its frame.

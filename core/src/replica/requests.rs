@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::{Bytes, BytesMut};
 
 use crate::metrics::Count;
-use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, Xid, Zxid};
+use crate::proto::{ClientInfo, Code, Id, OpCode, Reader, Reply, Request, WatcherType, Xid, Zxid};
 use crate::replica::connection::{LastAnswer, State};
 use crate::replica::{Access, Connection, Ending, HOLD_BYTES_MAX, Reconfig, Replica};
 use crate::session::{Course, Held, Scope, Step, Written};
@@ -311,6 +311,7 @@ impl Replica {
     ) {
         let result = match (held.course, Request::decode(held.op, &held.body)) {
             (Course::Refused(code), _) => Err(code),
+            (_, Err(_)) if WatcherType::of_no_path(held.op, &held.body) => Err(Code::NoWatcher),
             (_, Err(_)) => Err(Code::MarshallingError),
             (_, Ok(request)) => {
                 let result = self.read(tree, connection, state, held, &request);

@@ -15,7 +15,7 @@ use super::wire::{Item, op};
 const SLOTS: usize = 3;
 
 /// Requests sent together, at most.
-const TOGETHER_MAX: usize = 24;
+const TOGETHER_MAX: usize = 32;
 
 /// What one turn of a sequence may be.
 #[derive(Clone, Copy, Debug)]
@@ -278,7 +278,7 @@ impl Generator {
     fn turns(&mut self) -> usize {
         self.slot = self.random.usize(..SLOTS);
         self.catch_up(self.slot);
-        let count = match self.profile.pipelined && self.random.bool() {
+        let count = match self.profile.pipelined && self.random.u32(0..4) > 0 {
             true => self.random.usize(2..TOGETHER_MAX),
             false => 1,
         };
@@ -430,20 +430,38 @@ impl Generator {
     /// A session ends or its connection does.
     fn leave(&mut self) {
         let slot = self.slot;
-        match self.random.u32(0..3) {
+        match self.random.u32(0..4) {
             0 => {
                 self.step(Step::Drop { slot });
                 self.come_back();
             }
             1 => self.come_back(),
-            _ => {
-                self.alone(Request::new(op::CLOSE_SESSION, Vec::new()));
+            way => {
+                match way {
+                    2 => self.alone(Request::new(op::CLOSE_SESSION, Vec::new())),
+                    _ => self.close_amid(),
+                }
                 if self.random.bool() {
                     self.come_back();
                 }
                 self.connect(slot);
             }
         }
+    }
+
+    /// A session ends among requests that are sent together. Behind the end are reads, because whether
+    /// Apache gives a write there a zxid depends on the moment.
+    fn close_amid(&mut self) {
+        for _ in 0..self.random.u32(0..4) {
+            let request = self.requests().create();
+            self.add(request);
+        }
+        self.add(Request::new(op::CLOSE_SESSION, Vec::new()));
+        for _ in 0..self.random.u32(1..4) {
+            let request = self.requests().read();
+            self.add(request);
+        }
+        self.flush();
     }
 
     /// A session ends because its client is gone; another one hears of it.

@@ -2,7 +2,7 @@
 //! same.
 //!
 //! usage: `differential BINARY CLASSPATH [--seed N] [--steps N] [--sequences N] [--operations N]
-//! [--long] [--ensemble] [--faults N]`
+//! [--long] [--ensemble] [--reaping] [--faults N]`
 //!
 //! A sequence is drawn from one seed, and begins on a root of its own with sessions of its own. The
 //! sequences of a run have the seeds N, N + 1, ... A sequence that fails is made shorter and printed;
@@ -10,6 +10,8 @@
 //!
 //! With `--ensemble` ours are three servers, each session is on one of its own, and syncs before it
 //! asks after another one; Apache's is a single one all the same.
+//!
+//! With `--reaping` the servers' reapers are at work, and what is played is not drawn: `reaping.rs`.
 //!
 //! Invariant: nothing is compared loosely. What may differ stands in `allowed.json` with its reason;
 //! what depends on the run is named in `told.rs`.
@@ -23,6 +25,7 @@ mod compare;
 mod generator;
 mod hostile;
 mod player;
+mod reaping;
 mod requests;
 mod servers;
 mod shrink;
@@ -42,13 +45,13 @@ use servers::{Kind, Programs, Service};
 use steps::Sequence;
 
 /// What a run in CI plays.
-const OPERATIONS: usize = 220_000;
+const OPERATIONS: usize = 201_000;
 
 /// What a long run plays.
 const OPERATIONS_LONG: usize = 5_000_000;
 
 /// Requests of one sequence.
-const STEPS: usize = 150;
+const STEPS: usize = 200;
 
 /// Sequences on their way between the two players.
 const AHEAD_MAX: usize = 8;
@@ -66,6 +69,8 @@ struct Arguments {
     long: bool,
     /// Ours are three, and each session is on a server of its own.
     ensemble: bool,
+    /// Znodes go by themselves.
+    reaping: bool,
 }
 
 /// Both servers, each with its player.
@@ -179,7 +184,10 @@ fn main() -> ExitCode {
         failed: 0,
     };
     let start = Instant::now();
-    run.play();
+    match run.arguments.reaping {
+        true => run.perform(),
+        false => run.play(),
+    }
     run.report(start);
     match run.failed {
         0 => ExitCode::SUCCESS,
@@ -194,7 +202,7 @@ fn arguments() -> Arguments {
     while let Some(word) = words.next() {
         match word.strip_prefix("--") {
             None => programs.push(word),
-            Some(flag @ ("long" | "ensemble")) => drop(numbers.insert(flag.into(), 1)),
+            Some(flag @ ("long" | "ensemble" | "reaping")) => drop(numbers.insert(flag.into(), 1)),
             Some(name) => {
                 let number = words.next().and_then(|number| number.parse().ok());
                 numbers.insert(name.into(), number.expect("a number"));
@@ -205,11 +213,13 @@ fn arguments() -> Arguments {
     let long = numbers.contains_key("long");
     let whole =
         |name: &str, default: usize| numbers.get(name).map_or(default, |number| *number as usize);
+    let reaping = numbers.contains_key("reaping");
     let operations = if long { OPERATIONS_LONG } else { OPERATIONS };
     Arguments {
         programs: Programs {
             binary: binary.into(),
             classpath,
+            reaping,
         },
         seed: numbers
             .get("seed")
@@ -221,6 +231,7 @@ fn arguments() -> Arguments {
         faults: whole("faults", FAULTS_MAX),
         long,
         ensemble: numbers.contains_key("ensemble"),
+        reaping,
     }
 }
 
@@ -257,6 +268,20 @@ impl Run {
                 ahead.clear();
                 sent = 0;
                 self.pair = Pair::start(&self.arguments);
+            }
+        }
+    }
+
+    /// Plays what is written down, one after the other.
+    fn perform(&mut self) {
+        for sequence in reaping::sequences() {
+            self.pair.send(&sequence);
+            let verdict = self.pair.verdict(&sequence, &self.allowed);
+            self.count(&sequence, &verdict);
+            if let Some(difference) = verdict.difference {
+                println!("DIFFERENT: --reaping, number {}", sequence.seed);
+                println!("{sequence}{difference}");
+                self.failed += 1;
             }
         }
     }

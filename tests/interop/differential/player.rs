@@ -16,6 +16,9 @@ use super::wire::{Bytes, Item, encode, frame, hex, name, op};
 /// A server that is silent for so long will not answer any more.
 const SILENCE: Duration = Duration::from_secs(10);
 
+/// How the errors of a session that is no more are told: expired, unknown.
+const SESSION_ENDED: [&str; 2] = [" -112 ", " -12 "];
+
 /// The step of what is said when the sequence is over.
 pub const END: usize = usize::MAX;
 
@@ -46,10 +49,13 @@ struct Link {
     waiting: VecDeque<Waiting>,
     seen: i64,
     channel: usize,
+    /// Its session has been closed by a request.
+    ended: bool,
     closed: bool,
 }
 
 /// A request that is not answered.
+#[derive(Clone)]
 struct Waiting {
     xid: i32,
     operation: i32,
@@ -247,6 +253,7 @@ impl Player {
             waiting: VecDeque::new(),
             seen: 0,
             channel: self.channels.len() - 1,
+            ended: false,
             closed: false,
         })
     }
@@ -395,8 +402,16 @@ impl Player {
             self.hang_up(link);
             return None;
         };
+        let before = link.ended.then(|| link.waiting.clone());
         let text = self.tell(link, &bytes);
-        self.note(link.channel, text.clone());
+        // Apache refuses what it has read behind the end of a session, up to the moment in which it
+        // closes the connection: as good as no reply.
+        match before {
+            Some(before) if SESSION_ENDED.iter().any(|told| text.contains(told)) => {
+                link.waiting = before
+            }
+            _ => self.note(link.channel, text.clone()),
+        }
         Some(text)
     }
 
@@ -422,6 +437,7 @@ impl Player {
         let Some(waiting) = position.and_then(|at| link.waiting.remove(at)) else {
             return format!("reply xid={xid} {zxid} {error} {}", hex(body.0));
         };
+        link.ended |= waiting.operation == op::CLOSE_SESSION;
         let late = match position {
             Some(0) => "",
             _ => " overtaking",
@@ -443,6 +459,7 @@ fn waiting(xid: i32, operation: i32, items: &[Item]) -> Waiting {
     let first = match items.first() {
         Some(Item::Text(text)) => format!("({text:?})"),
         Some(Item::Null) => "(null)".to_owned(),
+        Some(Item::Int(-1)) if begins_with_path(operation) => "(null)".to_owned(),
         _ => String::new(),
     };
     Waiting {
@@ -451,6 +468,12 @@ fn waiting(xid: i32, operation: i32, items: &[Item]) -> Waiting {
         operation,
         told: name(operation) + &first,
     }
+}
+
+/// Whether a string is what its record begins with.
+fn begins_with_path(operation: i32) -> bool {
+    let others = [op::AUTH, op::MULTI, op::MULTI_READ, op::SASL];
+    !others.contains(&operation)
 }
 
 /// Comes back to a session.

@@ -403,12 +403,24 @@ impl Requests<'_> {
                 12..16 => self.set_data(),
                 16..19 => self.versioned(op::CHECK),
                 _ if self.random.u32(0..4) > 0 => continue,
-                _ => self.read(),
+                _ => self.no_part_of_a_multi(),
             };
             element(&mut items, request);
         }
         end_of_multi(&mut items);
         Request::new(op::MULTI, items)
+    }
+
+    /// What no multi may contain.
+    fn no_part_of_a_multi(&mut self) -> Request {
+        match self.random.u32(0..6) {
+            0 => self.set_acl(),
+            1 => self.look(),
+            2 => self.versioned(op::DELETE_CONTAINER),
+            3 => self.versioned(op::MULTI),
+            4 => self.add_watch(),
+            _ => self.read(),
+        }
     }
 
     /// Several reads as one.
@@ -446,6 +458,10 @@ impl Requests<'_> {
             (1, ("nosuch", "x", true)),
             (1, ("world", "anyone", true)),
             (1, ("sasl", "x", true)),
+            (1, ("x509", "CN=bob", true)),
+            (1, ("super", "super", true)),
+            (1, ("auth", "", true)),
+            (1, ("", "alice:secret", true)),
         ];
         let (scheme, token, bad) = weighted(self.random, &choices);
         let token = Item::Data(token.as_bytes().to_vec());
@@ -456,11 +472,12 @@ impl Requests<'_> {
         (Request::new(op::AUTH, items), bad)
     }
 
-    /// Limits of the sequence's subtrees, and what is told of their use.
+    /// Limits of subtrees that lie in each other, and what is told of their use.
     pub fn quota(&mut self) -> Request {
-        let limits = "/zookeeper/quota~/a/zookeeper_limits";
-        let stats = "/zookeeper/quota~/a/zookeeper_stats";
-        let path = weighted(self.random, &[(3, limits), (2, stats)]);
+        let place = weighted(self.random, &[(6, "~/a"), (3, "~/a/a"), (1, "~")]);
+        let limits = format!("/zookeeper/quota{place}/zookeeper_limits");
+        let stats = format!("/zookeeper/quota{place}/zookeeper_stats");
+        let path = [&limits, &limits, &limits, &stats, &stats][self.random.usize(..5)];
         let values = [
             "count=3,bytes=30",
             "count=-1,bytes=-1=;byteHardLimit=30;countHardLimit=4",
@@ -481,7 +498,7 @@ impl Requests<'_> {
                 items.push(Item::Int(0));
                 op::CREATE
             }
-            7..10 if path == limits => {
+            7..10 if *path == limits => {
                 items.extend([Item::Data(value), Item::Int(-1)]);
                 op::SET_DATA
             }
@@ -500,8 +517,8 @@ impl Requests<'_> {
 
 /// Creates that open the room of a quota.
 pub fn quota_room() -> Vec<Request> {
-    let paths = ["/zookeeper/quota~", "/zookeeper/quota~/a"];
-    paths.map(|path| plain_create(path, 0)).to_vec()
+    let paths = ["~", "~/a", "~/a/a"].map(|path| format!("/zookeeper/quota{path}"));
+    paths.map(|path| plain_create(&path, 0)).to_vec()
 }
 
 /// A create that everybody may do anything with.

@@ -17,18 +17,17 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// `jute.maxbuffer` of both: small, so that its edge is cheap to reach.
 pub const MAXBUFFER_BYTES: usize = 32 << 10;
 
-/// What both are told in zoo.cfg. Nothing expires or is reaped that no sequence waits for.
+/// What both are told in zoo.cfg. Nothing expires that no sequence waits for.
 const FILE: &str = "clientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
     maxSessionTimeout=900000\nadmin.enableServer=false\n4lw.commands.whitelist=*\n";
 
 /// What both are told as properties.
-const PROPERTIES: [&str; 11] = [
+const PROPERTIES: [&str; 10] = [
     "zookeeper.extendedTypesEnabled=true",
     "zookeeper.enforceQuota=true",
     "zookeeper.forceSync=no",
     "zookeeper.snapCount=1000000",
     "zookeeper.preAllocSize=1024",
-    "znode.container.checkIntervalMs=86400000",
     // The password is `test`.
     "zookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
     "zookeeper.nio.sessionlessCnxnTimeout=30000",
@@ -37,6 +36,16 @@ const PROPERTIES: [&str; 11] = [
     "zookeeper.authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
     "zookeeper.authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
 ];
+
+/// How often the reaper comes by: never, as far as a run is concerned.
+const REAPER_INTERVAL_MS: u32 = 86_400_000;
+
+/// The same, where znodes have to go. Apache asks again for what is not gone when it comes by again,
+/// which takes a zxid.
+const REAPER_INTERVAL_MS_SHORT: u32 = 300;
+
+/// What the JVM is told: a run is over before its second compiler would pay for itself.
+const JVM: [&str; 3] = ["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +59,8 @@ pub enum Kind {
 pub struct Programs {
     pub binary: PathBuf,
     pub classpath: String,
+    /// Znodes go by themselves.
+    pub reaping: bool,
 }
 
 /// A running server. Dropping it ends its process and removes its folder.
@@ -186,14 +197,22 @@ impl Server {
 
 fn command(kind: Kind, programs: &Programs, config: &Path) -> Command {
     let properties = PROPERTIES.iter().map(|property| (*property).to_owned());
+    let interval_ms = match programs.reaping {
+        true => REAPER_INTERVAL_MS_SHORT,
+        false => REAPER_INTERVAL_MS,
+    };
     let properties = properties
-        .chain([format!("jute.maxbuffer={MAXBUFFER_BYTES}")])
+        .chain([
+            format!("jute.maxbuffer={MAXBUFFER_BYTES}"),
+            format!("znode.container.checkIntervalMs={interval_ms}"),
+        ])
         .map(|property| format!("-D{property}"));
     match kind {
         Kind::Real => {
             let mut command = Command::new("java");
             command
-                .args(["-Xmx768m", "-XX:+UseSerialGC", "-cp", &programs.classpath])
+                .args(JVM)
+                .args(["-cp", &programs.classpath])
                 .args(properties)
                 .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
                 .arg(config);

@@ -18,7 +18,7 @@ const TIME_MAX: Duration = Duration::from_secs(4 * 60 * 60);
 /// Requests to three servers of ours, in a run of everything.
 const ENSEMBLE_OPERATIONS: &str = "20000";
 
-/// `arguments` go to the program; without any, both of its forms run as they do in CI.
+/// `arguments` go to the program; without any, all of its forms run as they do in CI.
 pub(crate) fn differential(arguments: &[String]) -> Outcome {
     let named = std::env::var(CLASSPATH).ok();
     let needed: &[tools::Tool] = match named {
@@ -37,10 +37,14 @@ pub(crate) fn differential(arguments: &[String]) -> Outcome {
             .time_max(TIME_MAX)
             .run_tests(tally::of_plain)
     };
+    let reaping = ["--reaping".to_owned()];
     let ensemble = ["--ensemble", "--operations", ENSEMBLE_OPERATIONS].map(str::to_owned);
     let built = server::build().and_then(|| build("differential"));
     match arguments {
-        [] => built.and_then(|| run(&[])).and_then(|| run(&ensemble)),
+        [] => built
+            .and_then(|| run(&[]))
+            .and_then(|| run(&reaping))
+            .and_then(|| run(&ensemble)),
         _ => built.and_then(|| run(arguments)),
     }
 }
