@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod c;
 mod data;
 mod differential;
@@ -35,6 +36,7 @@ use report::{Outcome, Report};
 const HELP: &str = "\
 usage: cargo xtask <task>
 
+  bench         ours and Apache ZooKeeper side by side: `cargo xtask bench --help`
   package       the wheel, the npm tarball, the C archive and the server's, for users
   test          everything below, in this order, and the sums
   fmt           the formatting of all sources
@@ -200,6 +202,9 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             package::installed,
         ),
         "package" => report.step("packages", package::package),
+        "bench" => report.step("side by side with Apache ZooKeeper", || {
+            bench::bench(&arguments.rest)
+        }),
         "contract" => {
             report.step("the bindings' contract, with Apache ZooKeeper", contract);
             report.step("the same by the Python package", python::contract);
