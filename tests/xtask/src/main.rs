@@ -9,6 +9,7 @@
 
 mod bench;
 mod c;
+mod counts;
 mod data;
 mod differential;
 mod files;
@@ -37,6 +38,7 @@ const HELP: &str = "\
 usage: cargo xtask <task>
 
   bench         ours and Apache ZooKeeper side by side: `cargo xtask bench --help`
+  counts        instructions of each stage of a request, by callgrind
   package       the wheel, the npm tarball, the C archive and the server's, for users
   test          everything below, in this order, and the sums
   fmt           the formatting of all sources
@@ -202,6 +204,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             package::installed,
         ),
         "package" => report.step("packages", package::package),
+        "counts" => report.step("instructions of each stage", counts::counts),
         "bench" => report.step("side by side with Apache ZooKeeper", || {
             bench::bench(&arguments.rest)
         }),

@@ -62,6 +62,11 @@ impl Load {
         }
     }
 
+    /// The last of the keys that are made before the load begins.
+    pub(super) fn last_key(&self) -> String {
+        format!("{}/k{}", self.path, self.keys.saturating_sub(1))
+    }
+
     fn words(&self, hosts: &str, pace: Pace) -> Vec<String> {
         let mut words: Vec<String> = ["bench", self.workload, "--json"].map(str::to_owned).into();
         let mut option = |name: &str, value: String| words.extend([format!("--{name}"), value]);
@@ -129,6 +134,12 @@ fn figures_of(json: &Value) -> Option<Figures> {
     figures.set("per_second", json["per_second"].as_f64()?);
     figures.set("generator_us", json["cpu_us_per_operation"].as_f64()?);
     figures.set("pause_ms", json["longest_pause_ms"].as_f64()?);
+    let seconds = json["answered_in_each_second"].as_array()?;
+    let last = json["seconds"].as_f64()? as usize;
+    let last = last
+        .checked_sub(1)
+        .and_then(|last| seconds.get(last)?.as_f64());
+    figures.set("last_second", last.unwrap_or(0.0));
     let latencies = json["latency_us"].as_object()?;
     // Of a mixed load the reads are told: nine of ten.
     let kinds = ["get", "set", "create", "event"];
@@ -169,11 +180,13 @@ mod tests {
         let json = serde_json::json!({
             "per_second": 10.0, "cpu_us_per_operation": 2.0, "longest_pause_ms": 3,
             "latency_us": { "get": { "p50": 4.0, "p99": 5.0 }, "set": { "p50": 9.0, "p99": 9.0 } },
+            "seconds": 2.0, "answered_in_each_second": [9, 8, 1],
             "errors": { "NoNode": 2 }, "connections_lost": 1, "unanswered": 16,
         });
         let figures = figures_of(&json).unwrap();
         assert_eq!(figures.get("p99_us"), Some(5.0));
         assert_eq!(figures.get("errors"), Some(19.0));
+        assert_eq!(figures.get("last_second"), Some(8.0));
         assert!(figures_of(&serde_json::json!({})).is_none());
     }
 }

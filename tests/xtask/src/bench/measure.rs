@@ -32,7 +32,6 @@ const SNAPSHOT_SETTING_QUICK: &str = "snapSizeLimitInKb=256";
 /// So that none is taken.
 const NO_SNAPSHOT_SETTING: &str = "snapCount=1000000000";
 
-const ELECTION_TIME_MAX: Duration = Duration::from_secs(60);
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How often a list of children is asked for.
@@ -66,7 +65,9 @@ pub(super) fn warm_up(ensemble: &Ensemble, settings: Settings) -> Result<(), Str
 
 /// A load on an ensemble that stands.
 pub(super) fn loaded(ensemble: &Ensemble, load: &Load, pace: Pace) -> Result<Figures, String> {
-    load.run(&ensemble.hosts(None), &ensemble.pids(), pace)
+    let mut figures = load.run(&ensemble.hosts(None), &ensemble.pids(), pace)?;
+    figures.remove("last_second");
+    Ok(figures)
 }
 
 /// A scenario that wants an ensemble of its own.
@@ -77,7 +78,7 @@ pub(super) fn alone(
 ) -> Result<Figures, String> {
     match &scenario.kind {
         Kind::Start => start(contender),
-        Kind::Kill { times } => killed(contender, scenario.servers, *times, settings.pace),
+        Kind::Kill { times } => killed(contender, scenario.servers, *times, settings),
         kind => {
             let mut ensemble = Ensemble::start(contender, scenario.servers)?;
             match kind {
@@ -223,26 +224,18 @@ fn idle(ensemble: &Ensemble, sessions: u32, settings: Settings) -> Result<Figure
 }
 
 /// Writes by clients of the survivors while the leader is killed; the longest gap of all times.
-fn killed(contender: Contender, servers: u32, times: u32, pace: Pace) -> Result<Figures, String> {
+fn killed(
+    contender: Contender,
+    servers: u32,
+    times: u32,
+    settings: Settings,
+) -> Result<Figures, String> {
     let mut ensemble = Ensemble::start(contender, servers)?;
     let (mut gap, mut errors) = (0.0, 0.0);
     for _ in 0..times {
-        let leads = || {
-            let none = || std::io::Error::other("no server leads");
-            ensemble.leader().ok_or_else(none)
-        };
-        let leader = until(ELECTION_TIME_MAX, leads)?;
-        let hosts = ensemble.hosts(Some(leader));
-        let writer = std::thread::spawn(move || {
-            let load = Load::closed("write", 32, 1);
-            load.run(&hosts, &[], pace)
-        });
-        let in_the_middle = pace.warmup_seconds * 1000 + pace.seconds * 1000 / 4;
-        std::thread::sleep(Duration::from_millis(in_the_middle));
-        ensemble.kill(leader);
-        let figures = writer.join().expect("a load does not panic")?;
-        gap = figures.get("pause_ms").unwrap_or(f64::NAN).max(gap);
-        errors += figures.get("errors").unwrap_or(f64::NAN);
+        let seen = killed_once(&mut ensemble, settings)?;
+        gap = seen.get("pause_ms").unwrap_or(f64::NAN).max(gap);
+        errors += seen.get("errors").unwrap_or(f64::NAN);
         ensemble.launch(&[])?;
         ensemble.wait_until_ready()?;
     }
@@ -250,6 +243,41 @@ fn killed(contender: Contender, servers: u32, times: u32, pace: Pace) -> Result<
     figures.set("write_gap_ms", gap);
     figures.set("errors", errors);
     Ok(figures)
+}
+
+fn killed_once(ensemble: &mut Ensemble, settings: Settings) -> Result<Figures, String> {
+    let leads = || {
+        let none = || std::io::Error::other("no server leads");
+        ensemble.leader().ok_or_else(none)
+    };
+    let leader = until(READY_TIME_MAX, leads)?;
+    let hosts = ensemble.hosts(Some(leader));
+    let load = Load::closed("write", 32, 1);
+    let last_key = load.last_key();
+    let pace = Pace {
+        seconds: match settings.extent {
+            Extent::Full => 20,
+            Extent::Quick => 10,
+        },
+        ..settings.pace
+    };
+    let survivor = hosts.split(',').next().unwrap_or_default().to_owned();
+    let writer = std::thread::spawn(move || load.run(&hosts, &[], pace));
+    let has_begun = until(READY_TIME_MAX, || match writer.is_finished() {
+        // What it says is better.
+        true => Ok(()),
+        false => Probe::open(&survivor)?.read(&last_key),
+    });
+    // Into the load by a third, so that two thirds are left to come back.
+    std::thread::sleep(Duration::from_secs(pace.warmup_seconds + pace.seconds / 3));
+    ensemble.kill(leader);
+    let seen = writer.join().expect("a load does not panic");
+    has_begun?;
+    let seen = seen?;
+    match seen.get("last_second") {
+        Some(answered) if answered > 0.0 => Ok(seen),
+        _ => Err("no write was answered at the end: the gap is longer than the load".to_owned()),
+    }
 }
 
 /// From the start of a process with an empty folder to its first session.
