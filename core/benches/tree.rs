@@ -4,24 +4,18 @@
 //! line per figure. Memory is the growth of the resident set, so it counts the allocator's waste too; time is
 //! that of the processor, so a busy machine blurs it less.
 
+mod player;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
 
-use bytes::BytesMut;
-use zoowarden::proto::ConnectionId;
-use zoowarden::proto::{Acl, OpCode, ServerId, SessionId, Writer};
-use zoowarden::session::Scope;
+use player::{Player, create, set};
+use zoowarden::proto::OpCode;
+use zoowarden::tree::Tree;
 use zoowarden::tree::image::{Loader, chunks};
-use zoowarden::tree::{Draft, Lane, Rules, Tree};
 
-const SESSION: SessionId = SessionId(1);
-const LANE: Lane = Lane {
-    server: ServerId(1),
-    boot: 1,
-};
-const DATA: [u8; 100] = [7; 100];
 const PAGE_BYTES: u64 = 4096;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -111,67 +105,6 @@ fn busy_ns() -> Result<u64, Box<dyn Error>> {
     let schedstat = fs::read_to_string("/proc/self/schedstat")?;
     let first = schedstat.split(' ').next().ok_or("schedstat is empty")?;
     Ok(first.parse()?)
-}
-
-/// A tree with one session, and the next number of its lane.
-struct Player {
-    tree: Tree,
-    number: u64,
-}
-
-impl Player {
-    fn new() -> Player {
-        let mut player = Player {
-            tree: Tree::new(),
-            number: 0,
-        };
-        player.apply(&Draft::Open {
-            session: SESSION,
-            password: [0; 16],
-            timeout_ms: 30_000,
-            connection: ConnectionId(1),
-        });
-        player
-    }
-
-    fn apply(&mut self, draft: &Draft<'_>) {
-        self.number += 1;
-        let applied = self
-            .tree
-            .apply(1, 1_700_000_000_000, LANE, self.number, draft);
-        assert!(applied.result.is_ok(), "{applied:?}");
-    }
-
-    fn play(&mut self, op: OpCode, body: &[u8]) {
-        self.apply(&Draft::Request {
-            session: SESSION,
-            connection: ConnectionId(1),
-            scope: Scope::Global,
-            rules: Rules::default(),
-            identities: Vec::new(),
-            op,
-            body,
-        });
-    }
-}
-
-fn create(path: &str) -> Vec<u8> {
-    let mut out = BytesMut::new();
-    let mut w = Writer::new(&mut out);
-    w.text(path);
-    w.buffer(Some(&DATA));
-    Acl::encode_list(&[Acl::open()], &mut w);
-    w.i32(0);
-    out.into()
-}
-
-fn set(path: &str) -> Vec<u8> {
-    let mut out = BytesMut::new();
-    let mut w = Writer::new(&mut out);
-    w.text(path);
-    w.buffer(Some(&DATA));
-    w.i32(-1);
-    out.into()
 }
 
 fn resident_bytes() -> Result<u64, Box<dyn Error>> {

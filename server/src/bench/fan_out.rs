@@ -12,6 +12,7 @@ use zoowarden::proto::{AddWatchMode, Request, Text, Xid, Zxid};
 
 use super::drive::Load;
 use super::plan::Keys;
+use super::tally::no_latencies;
 use super::wire::Wire;
 
 /// No event for so long: the rest will not come.
@@ -44,7 +45,7 @@ impl Heard {
 
     /// Brings changes and events together.
     pub(super) fn spread(&self) -> Spread {
-        let mut latencies = Histogram::new(3).expect("three digits are allowed");
+        let mut latencies = no_latencies();
         for (zxid, at) in &self.heard {
             if let Some(said) = self.said.get(zxid) {
                 let nanos = at.saturating_duration_since(*said).as_nanos();

@@ -16,7 +16,7 @@ mod wire;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -198,10 +198,12 @@ async fn measure(options: &BenchOptions, keys: &Arc<Keys>) -> Result<(String, bo
         (None, Some(end)) if !load.stop.load(Ordering::Relaxed) => end - window.begin,
         (None, _) => harvest.tally.took(),
     };
+    let began = SystemTime::now() - window.begin.elapsed();
     let report = Report {
         options,
         tally: &harvest.tally,
         spread,
+        began,
         measured,
         opening,
         cpu,

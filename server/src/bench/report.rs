@@ -1,7 +1,7 @@
 //! What the run comes to, for people and for programs.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -17,6 +17,8 @@ pub(super) struct Report<'a> {
     pub(super) tally: &'a Tally,
     /// Of watchers only.
     pub(super) spread: Option<Spread>,
+    /// When the measuring began.
+    pub(super) began: SystemTime,
     /// How long was measured.
     pub(super) measured: Duration,
     /// How long it took to open all connections.
@@ -38,6 +40,12 @@ impl Report<'_> {
 
     fn per_second(&self) -> f64 {
         self.operations() as f64 / self.measured.as_secs_f64().max(1e-9)
+    }
+
+    /// Milliseconds of Unix time, for who measures something else at the same time.
+    fn began_unix_ms(&self) -> f64 {
+        let since = self.began.duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(0.0, |since| since.as_secs_f64() * 1e3)
     }
 
     fn cpu_us_per_operation(&self) -> f64 {
@@ -75,6 +83,7 @@ impl Report<'_> {
             "pipeline": self.options.pipeline(),
             "rate": self.options.rate,
             "value_size": self.options.value_size,
+            "began_unix_ms": self.began_unix_ms(),
             "seconds": self.measured.as_secs_f64(),
             "opening_seconds": self.opening.as_secs_f64(),
             "operations": self.operations(),

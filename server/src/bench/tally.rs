@@ -11,8 +11,16 @@ use super::plan::Kind;
 /// Significant digits of a latency.
 const DIGITS: u8 = 3;
 
+/// The longest latency that is told apart from longer ones: an hour, in nanoseconds.
+const NANOS_MAX: u64 = 3_600_000_000_000;
+
 /// Milliseconds whose answers are counted one by one: a day.
 const SLOTS_MAX: usize = 24 * 60 * 60 * 1000;
+
+/// An empty histogram of nanoseconds. Its range is fixed: saturating records do not widen it.
+pub(super) fn no_latencies() -> Histogram<u64> {
+    Histogram::new_with_max(NANOS_MAX, DIGITS).expect("an hour with three digits is allowed")
+}
 
 /// When it counts.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +49,8 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Tally {
-        let empty = || Histogram::new(DIGITS).expect("three digits are allowed");
         Tally {
-            latencies: Kind::ALL.iter().map(|_| empty()).collect(),
+            latencies: Kind::ALL.iter().map(|_| no_latencies()).collect(),
             errors: BTreeMap::new(),
             lost: 0,
             unanswered: 0,
@@ -78,7 +85,7 @@ impl Tally {
     /// Adds what another thread saw.
     pub(super) fn add(&mut self, other: &Tally) {
         for (sum, part) in self.latencies.iter_mut().zip(&other.latencies) {
-            sum.add(part).expect("all resize by themselves");
+            sum.add(part).expect("all have the same range");
         }
         for (error, count) in &other.errors {
             *self.errors.entry(*error).or_default() += count;
@@ -169,6 +176,23 @@ mod tests {
         assert_eq!(tally(&[5, 6, 10, 11]).longest_pause_ms(), 3);
         assert_eq!(tally(&[500]).longest_pause_ms(), 0);
         assert_eq!(tally(&[]).longest_pause_ms(), 0);
+    }
+
+    #[test]
+    fn latencies_are_told_as_they_were() {
+        let mut sum = tally(&[5, 5, 5]);
+        sum.add(&tally(&[7_000]));
+        let (kind, latencies) = sum.latencies().next().unwrap();
+        assert_eq!((kind, latencies.len()), (Kind::Set, 4));
+        for (told, want) in [
+            (latencies.value_at_quantile(0.5), 5_000_000),
+            (latencies.max(), 7_000_000_000),
+        ] {
+            assert!(told.abs_diff(want) <= want / 1000, "{told}, not {want}");
+        }
+        let mut endless = no_latencies();
+        endless.saturating_record(u64::MAX);
+        assert!(endless.max() >= NANOS_MAX);
     }
 
     #[test]

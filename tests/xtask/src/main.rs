@@ -7,7 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod c;
+mod counts;
 mod data;
 mod differential;
 mod files;
@@ -36,6 +38,8 @@ use report::{Outcome, Report};
 const HELP: &str = "\
 usage: cargo xtask <task>
 
+  bench         ours and Apache ZooKeeper side by side: `cargo xtask bench --help`
+  counts        instructions of each stage of a request, by callgrind
   package       the wheel, the npm tarball, the C archive and the server's, for users
   test          everything below, and the sums
   fmt           the formatting of all sources
@@ -217,6 +221,10 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             package::installed,
         ),
         "package" => report.step("packages", package::package),
+        "counts" => report.step("instructions of each stage", counts::counts),
+        "bench" => report.step("side by side with Apache ZooKeeper", || {
+            bench::bench(&arguments.rest)
+        }),
         "contract" => {
             report.step("the bindings' contract, with Apache ZooKeeper", contract);
             report.step("the same by the Python package", python::contract);

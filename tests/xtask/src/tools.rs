@@ -128,6 +128,17 @@ pub(crate) const PYTHON: Tool = Tool {
             target/python/venv/bin/pip install -r bindings-python/tests/requirements.txt",
 };
 
+pub(crate) const MATPLOTLIB: Tool = Tool {
+    name: "matplotlib, which draws what was measured",
+    is_there: || {
+        let python = process::target().join("bench/venv/bin/python");
+        answers(&python.display().to_string(), &["-c", "import matplotlib"])
+    },
+    bring: "apt-get install python3-venv\n  \
+            python3 -m venv target/bench/venv\n  \
+            target/bench/venv/bin/pip install -r tests/bench/requirements.txt",
+};
+
 pub(crate) const NODE: Tool = Tool {
     name: "node, version 20.4 or later",
     is_there: || {
