@@ -6,6 +6,8 @@ pub mod proto;
 
 #[cfg(feature = "client")]
 pub mod bridge;
+#[cfg(any(feature = "client", feature = "server"))]
+mod certificate_v1;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "client", feature = "server"))]

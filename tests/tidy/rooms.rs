@@ -10,6 +10,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("sasl", 0),
     ("environment", 1),
     ("bridge", 1),
+    ("certificate_v1", 1),
     ("error", 1),
     ("metrics", 1),
     ("session", 1),

@@ -17,12 +17,13 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
+use crate::certificate_v1::{self, Authorities, V1};
 use crate::environment::Stream;
 
 /// The most bytes read from a file of certificates or keys.
@@ -164,11 +165,10 @@ impl TlsConfig {
                 let chain = certificates("client certificate", &identity.certificates_pem)?;
                 let key = PrivateKeyDer::from_pem_slice(&identity.key_pem)
                     .map_err(|error| pem("client key", &error))?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| TlsError::Identity {
-                        reason: error.to_string(),
-                    })?
+                let shown = certificate_v1::shown(chain, key, builder.crypto_provider());
+                builder.with_client_cert_resolver(shown.map_err(|error| TlsError::Identity {
+                    reason: error.to_string(),
+                })?)
             }
         };
         Ok(TlsConfig {
@@ -235,17 +235,20 @@ fn certificates(what: &'static str, text: &[u8]) -> Result<Vec<CertificateDer<'s
     Ok(found)
 }
 
-fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsError> {
+fn roots(options: &TlsOptions) -> Result<(RootCertStore, Authorities), TlsError> {
     let mut store = RootCertStore::empty();
     if let Some(text) = &options.roots_pem {
-        for root in certificates("file of roots", text)? {
+        let roots = certificates("file of roots", text)?;
+        let authorities = Authorities::among(&roots);
+        for root in roots {
             store
                 .add(root)
                 .map_err(|error| pem("file of roots", &error))?;
         }
-        return Ok(store);
+        return Ok((store, authorities));
     }
     let system = rustls_native_certs::load_native_certs();
+    let authorities = Authorities::among(&system.certs);
     // The system's own list may hold what nobody can parse any more; the rest of it counts.
     store.add_parsable_certificates(system.certs);
     if store.is_empty() {
@@ -255,42 +258,51 @@ fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsError> {
         };
         return Err(TlsError::NoSystemRoots { reason });
     }
-    Ok(store)
+    Ok((store, authorities))
 }
 
 fn verifier(
     options: &TlsOptions,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
-    if options.verify == TlsVerify::Nothing {
-        return Ok(Arc::new(Lenient {
-            chain: None,
-            provider: Arc::clone(provider),
-        }));
-    }
-    let roots = Arc::new(roots(options)?);
-    let strict = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
-        .build()
-        .map_err(|error| pem("file of roots", &error))?;
-    Ok(match options.verify {
-        TlsVerify::ChainAndName => strict,
-        _ => Arc::new(Lenient {
-            chain: Some(strict),
-            provider: Arc::clone(provider),
-        }),
-    })
+    let trust = match options.verify {
+        TlsVerify::Nothing => None,
+        TlsVerify::ChainOnly | TlsVerify::ChainAndName => {
+            let (roots, authorities) = roots(options)?;
+            let roots = Arc::new(roots);
+            let chain = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
+            Some(Trust {
+                chain: chain
+                    .build()
+                    .map_err(|error| pem("file of roots", &error))?,
+                authorities,
+                check_name: options.verify == TlsVerify::ChainAndName,
+            })
+        }
+    };
+    Ok(Arc::new(Verifier {
+        trust,
+        algorithms: provider.signature_verification_algorithms,
+    }))
 }
 
-/// Checks less than it should, as the caller asked. That the server has the key of the certificate
-/// it shows is checked always.
+/// Checks what the caller asked for. That the server has the key of the certificate it shows is
+/// checked always.
 #[derive(Debug)]
-struct Lenient {
-    /// The check to do without the name; `None` for no check.
-    chain: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
+struct Verifier {
+    /// `None`: whoever it is.
+    trust: Option<Trust>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Lenient {
+#[derive(Debug)]
+struct Trust {
+    chain: Arc<WebPkiServerVerifier>,
+    authorities: Authorities,
+    check_name: bool,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -300,14 +312,28 @@ impl ServerCertVerifier for Lenient {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
-        let Some(chain) = &self.chain else {
+        let Some(trust) = &self.trust else {
             return Ok(ServerCertVerified::assertion());
         };
-        // The name is the last thing it looks at: whoever fails there has passed all else.
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        let verified = match V1::read(end_entity) {
+            None => trust.chain.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            ),
+            Some(v1) => trust
+                .authorities
+                .check(&v1, now, &self.algorithms)
+                .and_then(|()| v1.check_host(server_name))
+                .map(|()| ServerCertVerified::assertion()),
+        };
+        match verified {
+            // The name is the last thing looked at: whoever fails there has passed all else.
             Err(rustls::Error::InvalidCertificate(
                 NotValidForName | NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if !trust.check_name => Ok(ServerCertVerified::assertion()),
             other => other,
         }
     }
@@ -318,8 +344,7 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+        certificate_v1::verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -328,13 +353,10 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+        certificate_v1::verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -7,10 +7,12 @@ use std::time::SystemTime;
 use parking_lot::{Mutex, RwLock};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 
-use crate::tls::settings::{ClientAuth, StorePassword, TlsSettings, Versions};
+use crate::certificate_v1;
+use crate::tls::settings::{ClientAuth, Store, StorePassword, TlsSettings, Versions};
 use crate::tls::store::TlsError;
 use crate::tls::verify::Trust;
 
@@ -159,10 +161,7 @@ fn server(
             return Err(store.refuse("a trust store is missing: nobody's certificate is trusted"));
         }
     };
-    let identity = store.identity()?;
-    let mut config = builder
-        .with_single_cert(identity.chain, identity.key)
-        .map_err(|error| store.refuse(unusable(&error)))?;
+    let mut config = builder.with_cert_resolver(shown(store, provider)?);
     // A resumed session would show no certificate, and outlive its trust.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -183,18 +182,17 @@ fn client(
         .map_err(|error| store.refuse(no_suite(&error)))?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let identity = store.identity()?;
-    let mut config = builder
-        .with_client_auth_cert(identity.chain, identity.key)
-        .map_err(|error| store.refuse(unusable(&error)))?;
+    let mut config = builder.with_client_cert_resolver(shown(store, provider)?);
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
 }
 
-fn no_suite(error: &rustls::Error) -> String {
-    format!("no TLS with the enabledProtocols and ciphersuites beside it: {error}")
+fn shown(store: &Store, provider: &CryptoProvider) -> Result<Arc<SingleCertAndKey>, TlsError> {
+    let identity = store.identity()?;
+    certificate_v1::shown(identity.chain, identity.key, provider)
+        .map_err(|error| store.refuse(format!("its certificate and key cannot be used: {error}")))
 }
 
-fn unusable(error: &rustls::Error) -> String {
-    format!("its certificate and key cannot be used: {error}")
+fn no_suite(error: &rustls::Error) -> String {
+    format!("no TLS with the enabledProtocols and ciphersuites beside it: {error}")
 }

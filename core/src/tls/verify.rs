@@ -3,14 +3,15 @@
 //!
 //! A host is looked for in the certificate's subject alternative names and nowhere else: names
 //! are not resolved, and addresses are not looked up backwards, so that no answer of a name server
-//! lets anybody pass.
+//! lets anybody pass. Certificates of version 1 have no such names; theirs is their common name, and
+//! all else about them is `certificate_v1`'s.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
@@ -19,17 +20,28 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::certificate_v1::{self, Authorities, V1};
+
 /// Whether a certificate is one of `host`, a name or an address without a port.
 pub(crate) fn is_for_host(certificate: &[u8], host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let certificate = CertificateDer::from(certificate);
-    let (Ok(certificate), Ok(name)) = (
-        ParsedCertificate::try_from(&certificate),
-        ServerName::try_from(host),
-    ) else {
+    let Ok(name) = ServerName::try_from(host) else {
         return false;
     };
-    rustls::client::verify_server_name(&certificate, &name).is_ok()
+    check_host(&CertificateDer::from(certificate), &name).is_ok()
+}
+
+fn check_host(
+    certificate: &CertificateDer<'_>,
+    host: &ServerName<'_>,
+) -> Result<(), rustls::Error> {
+    match V1::read(certificate) {
+        Some(v1) => v1.check_host(host),
+        None => {
+            let parsed = ParsedCertificate::try_from(certificate)?;
+            rustls::client::verify_server_name(&parsed, host)
+        }
+    }
 }
 
 /// The encoded name of whom a certificate is for.
@@ -45,6 +57,8 @@ pub(super) struct Trust {
     /// Everybody in the store, also by itself: self-signed certificates are put there as they are,
     /// and many of them call themselves authorities.
     named: Arc<[CertificateDer<'static>]>,
+    /// Those whose certificates of version 1 are taken.
+    authorities: Authorities,
 }
 
 impl Trust {
@@ -56,8 +70,22 @@ impl Trust {
         }
         Ok(Trust {
             roots: Arc::new(roots),
+            authorities: Authorities::among(&certificates),
             named: certificates.into(),
         })
+    }
+
+    /// The verdict on those that rustls does not judge: of version 1, or in the store themselves.
+    fn judge(
+        &self,
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+        algorithms: &WebPkiSupportedAlgorithms,
+    ) -> Option<Result<(), rustls::Error>> {
+        match V1::read(certificate) {
+            Some(v1) => Some(self.authorities.check(&v1, now, algorithms)),
+            None => self.names(certificate, now),
+        }
     }
 
     /// Whether the store names this very certificate, and it is valid now.
@@ -98,6 +126,7 @@ impl Trust {
         Ok(Arc::new(Clients {
             trust: self.clone(),
             chain,
+            algorithms: provider.signature_verification_algorithms,
         }))
     }
 
@@ -113,6 +142,7 @@ impl Trust {
         Ok(Arc::new(Servers {
             trust: self.clone(),
             chain,
+            algorithms: provider.signature_verification_algorithms,
             check_host,
         }))
     }
@@ -122,6 +152,7 @@ impl Trust {
 struct Clients {
     trust: Trust,
     chain: Arc<dyn ClientCertVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientCertVerifier for Clients {
@@ -131,7 +162,7 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        match self.trust.names(end_entity, now) {
+        match self.trust.judge(end_entity, now, &self.algorithms) {
             Some(verdict) => verdict.map(|()| ClientCertVerified::assertion()),
             None => self
                 .chain
@@ -153,7 +184,7 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
+        certificate_v1::verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -162,7 +193,7 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        certificate_v1::verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -174,6 +205,7 @@ impl ClientCertVerifier for Clients {
 struct Servers {
     trust: Trust,
     chain: Arc<WebPkiServerVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
     check_host: bool,
 }
 
@@ -187,7 +219,7 @@ impl ServerCertVerifier for Servers {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use CertificateError::{NotValidForName, NotValidForNameContext};
-        let verified = match self.trust.names(end_entity, now) {
+        let verified = match self.trust.judge(end_entity, now, &self.algorithms) {
             None => self.chain.verify_server_cert(
                 end_entity,
                 intermediates,
@@ -196,8 +228,7 @@ impl ServerCertVerifier for Servers {
                 now,
             ),
             Some(verdict) => verdict.and_then(|()| {
-                let parsed = ParsedCertificate::try_from(end_entity)?;
-                rustls::client::verify_server_name(&parsed, server_name)?;
+                check_host(end_entity, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }),
         };
@@ -216,7 +247,7 @@ impl ServerCertVerifier for Servers {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
+        certificate_v1::verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -225,7 +256,7 @@ impl ServerCertVerifier for Servers {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        certificate_v1::verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
