@@ -185,6 +185,8 @@ export interface NativeNodeOptions {
   minSessionTimeout?: number
   /** Milliseconds. */
   maxSessionTimeout?: number
+  /** Users and their passwords. */
+  saslUsers?: Record<string, string>
 }
 
 /** One operation of a multi: 0 create, 1 delete, 2 set, 3 check. */

@@ -1,5 +1,6 @@
 //! A server inside this process.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
@@ -8,6 +9,7 @@ use napi_derive::napi;
 use zoowarden::client::{Code, SessionId};
 use zoowarden::environment::Net;
 use zoowarden::node::{Node, NodeConfig, Storage};
+use zoowarden::server::config::Password;
 
 use crate::batch::{Failure, Value};
 use crate::options::{integer, invalid};
@@ -30,6 +32,8 @@ pub struct NativeNodeOptions {
     pub min_session_timeout: Option<u32>,
     /// Milliseconds.
     pub max_session_timeout: Option<u32>,
+    /// Users and their passwords.
+    pub sasl_users: Option<HashMap<String, String>>,
 }
 
 /// Connections to servers of this process that never leave it.
@@ -175,6 +179,10 @@ impl NativeNodeOptions {
         let (least, most) = (self.min_session_timeout, self.max_session_timeout);
         config.session_timeout_ms_min = least.unwrap_or(config.session_timeout_ms_min);
         config.session_timeout_ms_max = most.unwrap_or(config.session_timeout_ms_max);
+        if let Some(users) = self.sasl_users {
+            let users = users.into_iter();
+            config.set_sasl_users(users.map(|(user, word)| (user, Password::new(word))));
+        }
         Ok(config)
     }
 }

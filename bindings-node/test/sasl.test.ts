@@ -1,7 +1,30 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { Client, ZkError } from "zoowarden";
+import { CREATOR_ALL_ACL, Client, Node, Permission, ZkError } from "zoowarden";
 import { Ensemble } from "zoowarden/testing";
+
+describe("SASL users of a node", () => {
+  it("log in, and are the identities of lists; others are nobody", async () => {
+    await using node = await Node.start({ saslUsers: { bob: "bobsecret", eve: "" } });
+    const sasl = { user: "bob", password: "bobsecret" };
+    const bob = await node.client({ sasl }).connect();
+    await bob.create("/bobs", "x", { acl: CREATOR_ALL_ACL });
+    const { acl } = await bob.getAcl("/bobs");
+    assert.deepEqual(acl, [{ perms: Permission.ALL, scheme: "sasl", id: "bob" }]);
+    const nobody = await node.client().connect();
+    const wrong = node.client({ sasl: { user: "bob", password: "x" } });
+    const unread = { code: "NO_AUTH" };
+    await assert.rejects(nobody.get("/bobs"), unread);
+    await assert.rejects(wrong.connect(), { code: "AUTH_FAILED" });
+    await Promise.all([bob, nobody, wrong].map((client) => client.close()));
+  });
+
+  it("have names and passwords", async () => {
+    const saslUsers = { bob: 7 } as unknown as Record<string, string>;
+    await assert.rejects(Node.start({ saslUsers }), TypeError);
+    await assert.rejects(Node.start({ saslUsers: { "": "x" } }), /a SASL user has no name/);
+  });
+});
 
 /** A server of the tests has no users, so what shows here is what a refusal looks like. */
 describe("SASL", () => {

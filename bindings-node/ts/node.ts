@@ -20,6 +20,11 @@ export interface NodeOptions {
   readonly minSessionTimeout?: number | undefined;
   /** Longer session timeouts are cut to this, milliseconds. */
   readonly maxSessionTimeout?: number | undefined;
+  /**
+   * Users who may log in by SASL, each with a password; ACLs name them by the scheme `sasl`. Who
+   * does not log in is served as well, as nobody.
+   */
+  readonly saslUsers?: Readonly<Record<string, string>> | undefined;
   /** The text of a zoo.cfg, for everything else. What stands above goes before it. */
   readonly zooCfg?: string | undefined;
   /** What would stand in the file `myid`: with a zoo.cfg that names an ensemble. */
@@ -137,7 +142,7 @@ export function sessionId(session: Client | bigint): bigint {
 /** The options with their types checked, without what was left out. @internal */
 export function nativeNodeOptions(options: NodeOptions): NativeNodeOptions {
   const native: NativeNodeOptions = {};
-  const { dataDir, clientAddress, zooCfg } = options;
+  const { dataDir, clientAddress, saslUsers, zooCfg } = options;
   if (dataDir !== undefined) {
     native.dataDir = checkText(dataDir, "options.dataDir");
   }
@@ -146,6 +151,16 @@ export function nativeNodeOptions(options: NodeOptions): NativeNodeOptions {
   }
   if (zooCfg !== undefined) {
     native.zooCfg = checkText(zooCfg, "options.zooCfg");
+  }
+  if (saslUsers !== undefined) {
+    const users = Object.entries(saslUsers).map(([user, password]) => {
+      // An error that names the value would show it.
+      if (typeof password !== "string") {
+        throw new TypeError(`options.saslUsers: the password of ${user} must be a string`);
+      }
+      return [user, password] as const;
+    });
+    native.saslUsers = Object.fromEntries(users);
   }
   for (const name of ["tickTime", "minSessionTimeout", "maxSessionTimeout", "myId"] as const) {
     const value = options[name];

@@ -1,5 +1,6 @@
 //! Servers in this process: one to embed, and ensembles for tests.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 use zoowarden::environment::Net;
 use zoowarden::node::{NodeConfig, Storage};
 use zoowarden::proto::SessionId;
+use zoowarden::server::config::Password;
 use zoowarden::testing::TestingError;
 
 use crate::call::{To, launch};
@@ -115,7 +117,7 @@ impl Node {
     /// Starts a server: from the text of a zoo.cfg, or with a few settings.
     #[staticmethod]
     #[pyo3(signature = (to, *, zoo_cfg, my_id, data_dir, client_address, tick_ms, timeout_ms_min,
-        timeout_ms_max))]
+        timeout_ms_max, sasl_users))]
     #[allow(clippy::too_many_arguments, reason = "one for each setting")]
     fn start(
         py: Python<'_>,
@@ -127,8 +129,9 @@ impl Node {
         tick_ms: u32,
         timeout_ms_min: u32,
         timeout_ms_max: u32,
+        sasl_users: Option<BTreeMap<String, String>>,
     ) -> PyResult<Py<PyAny>> {
-        let config = match zoo_cfg {
+        let mut config = match zoo_cfg {
             Some(text) => NodeConfig::from_zoo_cfg(text, my_id).map_err(not_started)?,
             None => NodeConfig {
                 storage: data_dir.map_or(Storage::Memory, Storage::Durable),
@@ -142,6 +145,10 @@ impl Node {
                 ..NodeConfig::default()
             },
         };
+        if let Some(users) = sasl_users {
+            let users = users.into_iter();
+            config.set_sasl_users(users.map(|(user, word)| (user, Password::new(word))));
+        }
         launch(py, to, None, async move {
             let node = zoowarden::node::Node::start(config)
                 .await

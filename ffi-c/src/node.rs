@@ -10,13 +10,16 @@ use tokio::sync::{RwLock, watch};
 use zoowarden::bridge::runtime;
 use zoowarden::client::{Code, SessionId};
 use zoowarden::node::{Node, NodeConfig, Storage};
+use zoowarden::server::config::Password;
 use zoowarden::server::{ExpireError, StartError};
 
 use crate::call::wait_for;
 use crate::code::zoowarden_code;
 use crate::failure::{Failure, guard};
 use crate::handle::Table;
-use crate::input::{Patience, Place, ZOOWARDEN_FOREVER, elements, empty, put_text, text_or_null};
+use crate::input::{
+    Patience, Place, ZOOWARDEN_FOREVER, elements, empty, put_text, text, text_or_null,
+};
 
 static NODES: Table<Running> = Table::new(5, "node");
 
@@ -32,6 +35,16 @@ struct Running {
 pub struct zoowarden_node {
     /// Of no meaning to a program; zero names no node.
     pub id: u64,
+}
+
+/// Somebody who may log in to a node by SASL.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct zoowarden_sasl_user {
+    /// The name, which ACLs of the scheme sasl have.
+    pub user: *const c_char,
+    /// The password.
+    pub password: *const c_char,
 }
 
 /// How a node shall be. A struct of zeros, and NULL, stand for a single server that keeps everything in
@@ -50,6 +63,27 @@ pub struct zoowarden_node_options {
     pub client_address: *const c_char,
     /// Milliseconds of a tick, the unit of its timing; 0 for what `zoo_cfg` says.
     pub tick_ms: u32,
+    /// Who may log in by SASL; NULL for nobody. Who does not log in is served as well, as nobody.
+    pub sasl_users: *const zoowarden_sasl_user,
+    /// Number of `sasl_users`.
+    pub sasl_user_count: usize,
+}
+
+/// # Safety
+/// `given` is null or the first of `count` users whose strings are strings.
+unsafe fn users(
+    given: *const zoowarden_sasl_user,
+    count: usize,
+) -> Result<Vec<(String, Password)>, Failure> {
+    // SAFETY: as promised by the caller.
+    let given = unsafe { elements(given, count, "sasl_users") }?;
+    let users = given.iter().map(|one| {
+        // SAFETY: as promised by the caller.
+        let (user, password) =
+            unsafe { (text(one.user, "user")?, text(one.password, "password")?) };
+        Ok((user.to_owned(), Password::new(password)))
+    });
+    users.collect()
 }
 
 /// # Safety
@@ -87,6 +121,11 @@ unsafe fn config(options: *const zoowarden_node_options) -> Result<NodeConfig, F
     }
     if options.tick_ms != 0 {
         config.tick_ms = options.tick_ms;
+    }
+    // SAFETY: as promised by the caller.
+    let users = unsafe { users(options.sasl_users, options.sasl_user_count) }?;
+    if !users.is_empty() {
+        config.set_sasl_users(users);
     }
     Ok(config)
 }

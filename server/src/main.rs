@@ -17,6 +17,7 @@ mod bench;
 mod environment;
 mod history;
 mod http;
+mod log_lines;
 mod migrate;
 mod shell;
 mod start;
@@ -162,7 +163,7 @@ fn start_logging(level: Option<&str>, fallback: Option<&str>) -> Result<(), Stri
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(|| log_lines::Lines(std::io::stderr()))
         .init();
     Ok(())
 }

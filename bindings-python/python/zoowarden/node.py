@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -33,6 +34,8 @@ class Node:
         tick: the unit of its time limits, in seconds: sessions end with this precision.
         min_session_timeout: shorter session timeouts are raised to this.
         max_session_timeout: longer session timeouts are cut to this.
+        sasl_users: who may log in by SASL, each user with a password; ACLs name them by the scheme
+            ``sasl``. Who does not log in is served as well, as nobody.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Node:
         tick: float = 0.5,
         min_session_timeout: float = 1.0,
         max_session_timeout: float = 60.0,
+        sasl_users: Mapping[str, str] | None = None,
     ) -> None:
         self._settings: dict[str, Any] = {
             "zoo_cfg": None,
@@ -52,18 +56,26 @@ class Node:
             "tick_ms": _options.milliseconds(tick),
             "timeout_ms_min": _options.milliseconds(min_session_timeout),
             "timeout_ms_max": _options.milliseconds(max_session_timeout),
+            "sasl_users": None if sasl_users is None else dict(sasl_users),
         }
         self._native: _zoowarden.Node | None = None
 
     @classmethod
-    def from_zoo_cfg(cls: type[NodeT], text: str, my_id: int | None = None) -> NodeT:
+    def from_zoo_cfg(
+        cls: type[NodeT],
+        text: str,
+        my_id: int | None = None,
+        *,
+        sasl_users: Mapping[str, str] | None = None,
+    ) -> NodeT:
         """A server as the text of a zoo.cfg describes it.
 
         Args:
             text: what stands in the file.
             my_id: what would stand in the file ``myid``, for a member of an ensemble.
+            sasl_users: as for :class:`Node`: there is no file that could name them.
         """
-        node = cls()
+        node = cls(sasl_users=sasl_users)
         node._settings.update(zoo_cfg=text, my_id=my_id)
         return node
 

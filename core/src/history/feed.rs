@@ -14,6 +14,7 @@ use crate::history::queue::Queue;
 use crate::history::record::{Cause, Change, Operation};
 use crate::proto::{Id, OpCode, SessionId, Zxid};
 use crate::replica::{Seen, Witness};
+use crate::tree::acl::ANY_SASL_USER;
 use crate::tree::{Draft, Trace, Tracing};
 
 /// Clocks of two leaders may differ by this, milliseconds. A change that has an old zxid and a time
@@ -268,7 +269,8 @@ impl Who {
                     OpCode::CloseSession => Cause::SessionClosed,
                     _ => Cause::Request,
                 };
-                let identities = identities.iter().map(without_secret).collect();
+                let named = identities.iter().filter(|id| &*id.scheme != ANY_SASL_USER);
+                let identities = named.map(without_secret).collect();
                 (Some(*session), identities, cause)
             }
             Draft::Open { session, .. }

@@ -2,11 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::server::StartError;
 use crate::server::config::{
-    Config, ConfigError, Ensemble, HostPort, Loaded, Overrides, Sources, SystemProperties,
-    TextFile, load, resolve,
+    Config, ConfigError, Ensemble, HostPort, Loaded, Overrides, Password, Sources,
+    SystemProperties, TextFile, load, resolve,
 };
 use crate::server::four_letter::WordList;
 
@@ -134,6 +135,15 @@ impl NodeConfig {
         loaded.map(NodeConfig::from_loaded)
     }
 
+    /// Lets these users in by SASL, each with a password, as a JAAS file does for a server; and lets
+    /// ACLs name them by the scheme `sasl`. Who does not authenticate is served as well, as nobody.
+    /// The start fails if one of them has no name.
+    pub fn set_sasl_users(&mut self, users: impl IntoIterator<Item = (String, Password)>) {
+        let security = &mut self.other.security;
+        security.sasl_users = Some(Arc::new(users.into_iter().collect()));
+        security.sasl_provider = true;
+    }
+
     fn from_loaded(loaded: Loaded) -> NodeConfig {
         for warning in loaded.warnings {
             tracing::warn!("{warning}");
@@ -183,6 +193,10 @@ impl NodeConfig {
                 "session_timeout_ms_min {} is more than session_timeout_ms_max {}",
                 self.session_timeout_ms_min, self.session_timeout_ms_max
             ));
+        }
+        let users = self.other.security.sasl_users.as_ref();
+        if users.is_some_and(|users| users.contains_key("")) {
+            return wrong("a SASL user has no name".into());
         }
         match &self.ensemble {
             Some(ensemble) if !ensemble.members.contains_key(&ensemble.my_id) => wrong(format!(
@@ -238,7 +252,11 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_with_a_reason() {
         let ensemble = Ensemble::of(ServerId(4), [(ServerId(1), HostPort::new("a", 1))]);
+        let mut nameless = NodeConfig::default();
+        nameless.set_sasl_users([(String::new(), Password::new("canary"))]);
+        assert!(!format!("{nameless:?}").contains("canary"));
         let wrong = [
+            (nameless, "a SASL user has no name"),
             (
                 NodeConfig {
                     tick_ms: 0,

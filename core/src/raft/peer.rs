@@ -73,7 +73,7 @@ impl Hello {
             .strip_prefix(MAGIC)
             .ok_or(Malformed("not a peer of this version"))?;
         let mut r = Reader::new(rest);
-        Ok(Hello {
+        let hello = Hello {
             from: ServerId(r.u8()?),
             to: ServerId(r.u8()?),
             purpose: match r.u8()? {
@@ -84,7 +84,11 @@ impl Hello {
                 4 => Purpose::Join,
                 _ => return Err(Malformed("unknown purpose")),
             },
-        })
+        };
+        match r.rest() {
+            [] => Ok(hello),
+            _ => Err(Malformed("more than who a peer is")),
+        }
     }
 }
 
@@ -206,6 +210,34 @@ mod tests {
         assert!(Hello::decode(b"ZWPEER99\x01\x02\x00").is_err());
         assert!(Hello::decode(b"ZWPEER01\x01\x02\x09").is_err());
         assert!(Hello::decode(b"").is_err());
+    }
+
+    /// CVE-2023-44981: a peer that left a part of its identity out was not checked at all. Here it is
+    /// all there, and nothing else, or there is no peer.
+    #[test]
+    fn cve_2023_44981_a_peer_says_exactly_who_it_is() {
+        let hello = Hello {
+            from: ServerId(2),
+            to: ServerId(1),
+            purpose: Purpose::Raft,
+        };
+        let whole = hello.encode()[4..].to_vec();
+        for end in 0..whole.len() {
+            assert!(Hello::decode(&whole[..end]).is_err(), "{end} bytes");
+        }
+        for more in [&b"\0"[..], b"/host", b"@REALM"] {
+            assert!(Hello::decode(&[&whole, more].concat()).is_err());
+        }
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..10_000 {
+            let mut other = whole.clone();
+            let at = random.usize(..other.len());
+            other[at] = random.u8(..);
+            let read = Hello::decode(&other);
+            assert_eq!(read == Ok(hello), other == whole, "{other:?}");
+        }
     }
 
     #[tokio::test]

@@ -19,9 +19,10 @@ use crate::replica::{Ending, Replica};
 use crate::sasl::{NONCE_BYTES, Outcome, Password};
 use crate::tree::acl::ANY_SASL_USER;
 
-/// Bytes of identities one connection may have. Each of its writes carries all of them into the
-/// log.
-const IDENTITIES_BYTES_MAX: usize = 64 << 10;
+/// Identities one connection may have, and their bytes. Each of its writes carries all of them into
+/// the log, and each check of a list compares all of them with its entries.
+const IDENTITIES_MAX: usize = 32;
+const IDENTITIES_BYTES_MAX: usize = 8 << 10;
 
 /// The header zxid of everything that is answered on arrival.
 const ON_ARRIVAL: Zxid = Zxid(0);
@@ -232,7 +233,7 @@ fn add(state: &mut State, proven: Vec<Id>) -> bool {
             identities.push(identity);
         }
     }
-    let fits = bytes_of(&identities) <= IDENTITIES_BYTES_MAX;
+    let fits = identities.len() <= IDENTITIES_MAX && bytes_of(&identities) <= IDENTITIES_BYTES_MAX;
     if fits {
         state.identities = Arc::from(identities);
     }

@@ -249,7 +249,9 @@ impl Replica {
             // Apply refuses it, and gives it no zxid.
             Err(_) if held.op == OpCode::Reconfig => None,
             Err(_) => Some(Code::MarshallingError),
-            Ok(request @ Request::Reconfig { .. }) => self.refuse_reconfig(tree, &request),
+            Ok(request @ Request::Reconfig { .. }) => {
+                self.refuse_reconfig(tree, &request, &held.identities)
+            }
             Ok(request) if self.space_is_low() && needs_room(&request) => Some(Code::SystemError),
             Ok(request) => {
                 self.upgrade_for(connection, state, &request, effects);
@@ -279,14 +281,20 @@ impl Replica {
     }
 
     /// Whether a reconfig is refused before the log has it. Apply decides the rest, with a code for
-    /// the client; the operator is told here what the code does not say.
-    fn refuse_reconfig(&self, tree: &Tree, request: &Request<'_>) -> Option<Code> {
+    /// the client; the operator is told here what the code does not say, if the client may
+    /// reconfigure: nobody else fills the log.
+    fn refuse_reconfig(
+        &self,
+        tree: &Tree,
+        request: &Request<'_>,
+        identities: &[Id],
+    ) -> Option<Code> {
         match self.settings.reconfig {
             Reconfig::Disabled => return Some(Code::ReconfigDisabled),
             Reconfig::Alone => return Some(Code::Unimplemented),
             Reconfig::Enabled => {}
         }
-        if let Err(refusal) = tree.plan_reconfig(request, self.settings.rules) {
+        if let Err(refusal) = tree.plan_reconfig(request, self.settings.rules, identities) {
             tracing::warn!(code = ?refusal.code, why = %refusal.why, "reconfig: refused");
         }
         None

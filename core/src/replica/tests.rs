@@ -204,14 +204,19 @@ fn reads_between_two_writes_end_a_connection_that_leaves_too_much_unread() {
 
 #[test]
 fn identities_of_a_connection_are_limited() {
-    let mut stage = Stage::new();
-    let user = "u".repeat(10_000);
-    for n in 1..=6 {
-        stage.arrive(&[authenticate("digest", format!("{user}{n}:p").as_bytes())]);
-        assert!(!stage.owed().1, "{n}");
+    // Beside that of its address.
+    for (user, most) in [("u".repeat(1_000), 7), ("u".to_owned(), 31)] {
+        let mut stage = Stage::new();
+        for n in 1..=most {
+            stage.arrive(&[authenticate("digest", format!("{user}{n}:p").as_bytes())]);
+            assert!(!stage.owed().1, "{n}");
+        }
+        // One that it has already is none more.
+        stage.arrive(&[authenticate("digest", format!("{user}1:p").as_bytes())]);
+        assert!(!stage.owed().1);
+        stage.arrive(&[authenticate("digest", format!("{user}0:p").as_bytes())]);
+        assert!(stage.owed().1);
     }
-    stage.arrive(&[authenticate("digest", format!("{user}7:p").as_bytes())]);
-    assert!(stage.owed().1);
 }
 
 #[test]

@@ -444,6 +444,7 @@ fn settings(config: &Config, log: &Log) -> Settings {
             schemes: Schemes {
                 digest: config.digest.enabled,
                 sasl: config.security.sasl_provider,
+                x509: config.security.x509_provider || config.client_tls.is_some(),
             },
             single_voter: config.reconfig.single_voter,
         },

@@ -4,6 +4,7 @@
 //! providers. Schemes: world, ip, digest, sasl, x509; auth only in what a client sends; super
 //! passes every check and stands in no list.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,6 +16,11 @@ use crate::proto::{Acl, Code, Id, perms};
 /// matches entries of the scheme `sasl` with that id, and is in no list.
 pub const ANY_SASL_USER: &str = "sasl-any";
 
+/// Entries of a list that is set. Each check may compare every entry with every identity of the
+/// client, on every server at once; and an entry of the scheme `auth` stands for many. Lists that
+/// an import brings along may be longer.
+pub(super) const ENTRIES_MAX: usize = 1000;
+
 /// Which of the schemes that can be switched on and off an ACL that is set may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schemes {
@@ -22,6 +28,8 @@ pub struct Schemes {
     pub digest: bool,
     /// `sasl`.
     pub sasl: bool,
+    /// `x509`.
+    pub x509: bool,
 }
 
 impl Default for Schemes {
@@ -30,6 +38,7 @@ impl Default for Schemes {
         Schemes {
             digest: true,
             sasl: false,
+            x509: false,
         }
     }
 }
@@ -64,15 +73,18 @@ fn matches(who: &Id, entry: &Id) -> bool {
 /// by who the client is. `None` is a list with a null part.
 pub fn fixup(list: Option<&[Acl]>, identities: &[Id], schemes: Schemes) -> Result<Vec<Acl>, Code> {
     let list = list.ok_or(Code::InvalidAcl)?;
-    let mut fixed = Vec::with_capacity(list.len());
-    for (i, acl) in list.iter().enumerate() {
-        if list[..i].contains(acl) {
+    let (mut fixed, mut seen) = (Vec::new(), BTreeSet::new());
+    for acl in list {
+        if !seen.insert(acl) {
             continue;
         }
         match &*acl.id.scheme {
             "auth" => expand(acl.perms, identities, &mut fixed)?,
             _ if is_anyone(&acl.id) || is_valid(&acl.id, schemes) => fixed.push(acl.clone()),
             _ => return Err(Code::InvalidAcl),
+        }
+        if fixed.len() > ENTRIES_MAX {
+            return Err(Code::InvalidAcl);
         }
     }
     if fixed.is_empty() {
@@ -104,7 +116,7 @@ fn is_valid(id: &Id, schemes: Schemes) -> bool {
         "ip" => IpRange::parse(&id.id).is_some(),
         "digest" => schemes.digest && is_digest(&id.id),
         "sasl" => schemes.sasl && is_principal(&id.id),
-        "x509" => is_distinguished_name(&id.id),
+        "x509" => schemes.x509 && is_distinguished_name(&id.id),
         _ => false,
     }
 }
@@ -195,7 +207,8 @@ pub(super) fn shown(list: &[Acl], identities: &[Id], skip_acl: bool) -> Vec<Acl>
     list.iter().map(redact).collect()
 }
 
-fn redact(acl: &Acl) -> Acl {
+/// An entry as it is shown to everybody: of a digest only the user.
+pub fn redact(acl: &Acl) -> Acl {
     match acl.id.id.split_once(':') {
         Some((user, _)) if &*acl.id.scheme == "digest" => Acl {
             perms: acl.perms,
@@ -302,6 +315,7 @@ mod tests {
     const ALL_SCHEMES: Schemes = Schemes {
         digest: true,
         sasl: true,
+        x509: true,
     };
 
     fn acl(perms: i32, scheme: &str, id: &str) -> Acl {
@@ -376,8 +390,13 @@ mod tests {
         let off = Schemes {
             digest: false,
             sasl: false,
+            x509: false,
         };
-        for id in [Id::new("digest", "a:b"), Id::new("sasl", "bob")] {
+        for id in [
+            Id::new("digest", "a:b"),
+            Id::new("sasl", "bob"),
+            Id::new("x509", "CN=bob"),
+        ] {
             let list = [Acl { perms: READ, id }];
             assert!(fixup(Some(&list), &[], ALL_SCHEMES).is_ok());
             assert_eq!(fixup(Some(&list), &[], off), Err(Code::InvalidAcl));
@@ -386,7 +405,8 @@ mod tests {
             Schemes::default(),
             Schemes {
                 digest: true,
-                sasl: false
+                sasl: false,
+                x509: false
             }
         );
     }
@@ -489,6 +509,27 @@ mod tests {
             fixup(Some(&list), &who[..1], ALL_SCHEMES),
             Err(Code::InvalidAcl)
         );
+    }
+
+    /// However few bytes ask for it: nobody can make a list that takes long to check, or that is
+    /// much longer than what was sent.
+    #[test]
+    fn a_list_has_a_greatest_length() {
+        let numbered = |count: usize| {
+            let entry = |n: usize| acl(READ, "digest", &format!("user{n}:h"));
+            (0..count).map(entry).collect::<Vec<_>>()
+        };
+        let set = |list: &[Acl], who: &[Id]| fixup(Some(list), who, ALL_SCHEMES);
+        let longest = numbered(ENTRIES_MAX);
+        assert_eq!(set(&longest, &[]), Ok(longest.clone()));
+        assert_eq!(set(&numbered(ENTRIES_MAX + 1), &[]), Err(Code::InvalidAcl));
+        let twice = [longest.clone(), longest.clone()].concat();
+        assert_eq!(set(&twice, &[]), Ok(longest));
+        // Each stands for everybody whom the client has proven to be.
+        let who: Vec<Id> = numbered(20).into_iter().map(|acl| acl.id).collect();
+        let auth = |count: i32| (0..count).map(|n| acl(n, "auth", "")).collect::<Vec<_>>();
+        assert_eq!(set(&auth(50), &who).map(|list| list.len()), Ok(ENTRIES_MAX));
+        assert_eq!(set(&auth(51), &who), Err(Code::InvalidAcl));
     }
 
     #[test]

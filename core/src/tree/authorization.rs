@@ -183,3 +183,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "authorization_test.rs"]
+mod matrix;

@@ -58,6 +58,7 @@ impl Rules {
             | u8::from(self.skip_acl) << 2
             | u8::from(!self.schemes.digest) << 3
             | u8::from(self.schemes.sasl) << 4
+            | u8::from(self.schemes.x509) << 5
             | u8::from(self.single_voter) << 6
     }
 
@@ -69,6 +70,7 @@ impl Rules {
             schemes: Schemes {
                 digest: bits & 8 == 0,
                 sasl: bits & 16 != 0,
+                x509: bits & 32 != 0,
             },
             single_voter: bits & 64 != 0,
         }

@@ -25,11 +25,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::proto::{
-    Code, ConnectionId, EventKind, Malformed, Member, OpCode, Reader, Reply, Request, Role,
+    Code, ConnectionId, EventKind, Id, Malformed, Member, OpCode, Reader, Reply, Request, Role,
     ServerId, Stat, Writer, Zxid, config_text, server_line,
 };
 use crate::session::Origin;
 use crate::tree::apply::{Answering, Applied, Change};
+use crate::tree::authorization::permit;
 use crate::tree::{Rules, Tracing, Tree};
 
 /// The znode that tells clients who the servers are.
@@ -286,12 +287,24 @@ impl Tree {
         &self.configuration
     }
 
-    /// What would become of a reconfig, as far as its arguments decide it.
-    pub fn plan_reconfig(&self, request: &Request<'_>, rules: Rules) -> Result<(), Refusal> {
+    /// What would become of a reconfig, as far as its arguments decide it; nothing is found about
+    /// one of somebody who may not reconfigure.
+    pub fn plan_reconfig(
+        &self,
+        request: &Request<'_>,
+        rules: Rules,
+        identities: &[Id],
+    ) -> Result<(), Refusal> {
         let Some(wish) = wish(request) else {
             return Ok(());
         };
-        self.configuration.plan(wish, rules.voters_min()).map(drop)
+        let znode = self.root.find(CONFIG_PATH);
+        let list = znode.map(|znode| self.acls.get(znode.acl));
+        let permit = |list| permit(OpCode::Reconfig, list, identities, rules.skip_acl);
+        match list.map(|list| permit(list)) {
+            Some(Ok(())) => self.configuration.plan(wish, rules.voters_min()).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a reconfig for the leader to carry out, or says why not.

@@ -180,6 +180,15 @@ static void other_handles(void)
     wrong.zoo_cfg = NULL;
     wrong.client_address = "nowhere";
     CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_node_start(&wrong, &second));
+    wrong.client_address = NULL;
+    wrong.sasl_user_count = 1;
+    CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_node_start(&wrong, &second));
+    zoowarden_sasl_user users[] = {{"bob", NULL}, {NULL, "canary"}, {"", "canary"}};
+    for (int i = 0; i < 3; i++) {
+        wrong.sasl_users = &users[i];
+        CHECK_CODE(ZOOWARDEN_BAD_ARGUMENTS, zoowarden_node_start(&wrong, &second));
+        CHECK(strstr(zoowarden_error_text(), "canary") == NULL);
+    }
     CHECK_OK(zoowarden_client_close(client));
 }
 

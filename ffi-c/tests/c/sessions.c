@@ -58,6 +58,42 @@ static void refused(zoowarden_node node)
     CHECK_OK(zoowarden_options_free(options));
 }
 
+/* A node that has users lets them in, and knows them in lists; nobody else passes for them. */
+static void logs_in(void)
+{
+    zoowarden_sasl_user users[] = {{"bob", "bobsecret"}, {"eve", ""}};
+    zoowarden_node_options with_users = {0};
+    zoowarden_node node = {0};
+    with_users.sasl_users = users;
+    with_users.sasl_user_count = 2;
+    CHECK_OK(zoowarden_node_start(&with_users, &node));
+    zoowarden_options options = {0};
+    zoowarden_client bob = {0};
+    char hosts[64];
+    CHECK_OK(zoowarden_options_new(&options));
+    CHECK_OK(zoowarden_node_connect_string(node, hosts, sizeof hosts, NULL));
+    CHECK_OK(zoowarden_options_hosts(options, hosts));
+    CHECK_OK(zoowarden_options_sasl(options, "bob", "bobsecret"));
+    CHECK_OK(zoowarden_client_open(options, &bob));
+    CHECK_OK(zoowarden_client_wait_connected(bob, 30000));
+    zoowarden_acl own = {31, "auth", ""};
+    zoowarden_create_options closed = {0};
+    closed.acl = &own;
+    closed.acl_count = 1;
+    zoowarden_answer *answer = NULL;
+    CHECK_OK(zoowarden_create(bob, "/bobs", "x", 1, &closed, 0, NULL));
+    CHECK_OK(zoowarden_get_acl(bob, "/bobs", 0, &answer));
+    CHECK(answer->acl_count == 1 && strcmp(answer->acl[0].scheme, "sasl") == 0);
+    CHECK(strcmp(answer->acl[0].id, "bob") == 0);
+    zoowarden_answer_free(&answer);
+    zoowarden_client nobody = connect_to(node);
+    CHECK_CODE(ZOOWARDEN_NO_AUTH, zoowarden_get(nobody, "/bobs", NULL, 0, NULL));
+    CHECK_OK(zoowarden_client_close(nobody));
+    CHECK_OK(zoowarden_client_close(bob));
+    CHECK_OK(zoowarden_options_free(options));
+    CHECK_OK(zoowarden_node_stop(node));
+}
+
 static void expires(zoowarden_node node)
 {
     static told t = {.count = COUNTER};
@@ -154,6 +190,7 @@ int main(void)
 {
     zoowarden_node node = node_start();
     refused(node);
+    logs_in();
     expires(node);
     is_renewed(node);
     moves(node);

@@ -61,7 +61,8 @@ usage: cargo xtask <task>
   zookeeper-data  Apache ZooKeeper's data imported, served, exported, and served by it again
   differential  the same random requests to Apache ZooKeeper and to ours; further arguments are
                 --long, --ensemble, --seed N, --steps N, --sequences N, --operations N
-  sasl          SASL: our client and zkCli.sh, against our server and Apache ZooKeeper
+  sasl          SASL: our client and zkCli.sh, against our server and Apache ZooKeeper; and tables
+                of who may do what, compared
   kazoo         the Python client's own test suite; further arguments go to pytest
   python        the Python package: its tests, its types, its stubs
   kazoo-facade  kazoo's own suite over zoowarden.compat.kazoo
@@ -208,6 +209,10 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             report.step("SASL with Apache ZooKeeper", || {
                 sasl::sasl(Subject::Reference)
             });
+            report.step(
+                "who may do what, as with Apache ZooKeeper",
+                sasl::permissions,
+            );
         }
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)

@@ -33,6 +33,23 @@ pub(crate) fn sasl(subject: Subject) -> Outcome {
     })
 }
 
+/// `tests/interop/permissions`: with the schemes that have to be asked for, and without.
+pub(crate) fn permissions() -> Outcome {
+    let built = cargo(&["build", "--workspace", "--example", "permissions"]).run_check();
+    let compared = |users: Option<&str>, which: &str| {
+        with_secured_server(Subject::Reference, users, |real| {
+            with_secured_server(Subject::Zoowarden, users, |ours| {
+                Run::new(target().join("debug/examples/permissions"))
+                    .args(&[real.address.as_str(), ours.address.as_str(), which])
+                    .run_tests(tally::of_plain)
+            })
+        })
+    };
+    built
+        .and_then(|| compared(Some(USERS), "all"))
+        .and_then(|| compared(None, "lists"))
+}
+
 /// Who types, what is typed, and what of the answers counts.
 struct Session {
     who: &'static str,

@@ -20,6 +20,11 @@ pub(crate) const REFERENCE_CLASSPATH: &str = "/etc/zookeeper/conf:/usr/share/jav
     /usr/share/java/netty-resolver.jar:/usr/share/java/netty-transport-native-unix-common.jar:\
     /usr/share/java/netty-tcnative.jar";
 
+/// What a server that takes users is told besides; the superuser's password is `test`.
+const SECURED: &str = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n\
+    authProvider.2=org.apache.zookeeper.server.auth.X509AuthenticationProvider\n\
+    DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=\n";
+
 /// The login file in a server's folder, if it has one.
 const JAAS: &str = "jaas.conf";
 
@@ -185,7 +190,7 @@ fn configure(folder: &Path, port: u16, jaas: Option<&str>) -> std::io::Result<Pa
     );
     if let Some(jaas) = jaas {
         std::fs::write(folder.join(JAAS), jaas)?;
-        text.push_str("authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider");
+        text.push_str(SECURED);
     }
     std::fs::write(&config, text)?;
     Ok(config)

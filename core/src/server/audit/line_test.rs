@@ -157,7 +157,7 @@ fn other_writes_name_their_znode() {
 }
 
 #[test]
-fn lists_are_written_without_anything_between_their_entries() {
+fn lists_are_written_without_hashes_and_without_anything_between_their_entries() {
     let joe = "joe:VAXy9ajBTglP5dEFbkRFkF33wJ4=";
     let list = [
         Acl {
@@ -175,7 +175,7 @@ fn lists_are_written_without_anything_between_their_entries() {
     };
     let done = Ok(Reply::Stat(Stat::default()));
     let want = format!(
-        "{WHO}operation=setAcl\tznode=/a\tacl=digest:{joe}:rworld:anyone:cdrwa\tresult=success"
+        "{WHO}operation=setAcl\tznode=/a\tacl=digest:joe:x:rworld:anyone:cdrwa\tresult=success"
     );
     assert_eq!(texts(OpCode::SetAcl, &set(&list), done), [want]);
     let want = format!("{WHO}operation=setAcl\tznode=/a\tacl=\tresult=failure");
@@ -235,7 +235,12 @@ fn a_multi_is_a_line_per_change_or_one_that_says_it_failed() {
 
 #[test]
 fn users_are_named_by_all_their_identities() {
-    let identities = [Id::new("ip", "127.0.0.1"), Id::new("digest", "joe:hash")];
+    let identities = [
+        Id::new("ip", "127.0.0.1"),
+        Id::new("digest", "joe:hash"),
+        // Nobody's name: it stands for an entry of lists.
+        Id::new(crate::tree::acl::ANY_SASL_USER, "everyone"),
+    ];
     let asker = Asker::new(SESSION, &identities, "127.0.0.1".to_owned());
     assert_eq!(
         of_refused_reconfig(&asker).text,

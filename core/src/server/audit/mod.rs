@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -28,8 +28,10 @@ use crate::server::config::AuditSettings;
 use crate::tree::{Draft, SessionChange, Tracing};
 use line::{Asker, Line, Outcome};
 
-/// Lines on their way at most; a second of many writes.
+/// Lines on their way at most, and their bytes; a second of many writes. A line can be as long as a
+/// request.
 const LINES_MAX: usize = 1 << 16;
+const LINES_BYTES_MAX: usize = 32 << 20;
 
 /// How often a file is looked for that was moved away.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -44,6 +46,8 @@ pub(crate) struct Audit {
     /// Gives nothing, and ends with the thread.
     ended: Mutex<Receiver<()>>,
     lost: Arc<AtomicU64>,
+    /// Bytes of lines on their way.
+    waiting_bytes: Arc<AtomicUsize>,
     /// The account that the server runs as.
     user: String,
 }
@@ -55,10 +59,12 @@ impl Audit {
         let (lines, reading) = sync_channel(LINES_MAX);
         let (ending, ended) = sync_channel(0);
         let lost = Arc::new(AtomicU64::new(0));
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let mut writer = Writer {
             file,
             clock,
             lost: Arc::clone(&lost),
+            waiting_bytes: Arc::clone(&waiting_bytes),
         };
         let thread = std::thread::Builder::new().name("zoowarden-audit".to_owned());
         thread.spawn(move || {
@@ -69,6 +75,7 @@ impl Audit {
             lines: Mutex::new(Some(lines)),
             ended: Mutex::new(ended),
             lost,
+            waiting_bytes,
             user: account(),
         })
     }
@@ -90,9 +97,20 @@ impl Audit {
 
     fn send(&self, line: Line) {
         let lines = self.lines.lock();
-        let sent = lines.as_ref().map(|lines| lines.try_send(line));
-        if let Some(Err(TrySendError::Full(_))) = sent {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let Some(lines) = lines.as_ref() else {
+            return;
+        };
+        let bytes = line.text.len();
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let sent = match waiting + bytes <= LINES_BYTES_MAX {
+            true => lines.try_send(line),
+            false => Err(TrySendError::Full(line)),
+        };
+        if let Err(unsent) = sent {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            if let TrySendError::Full(_) = unsent {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -174,6 +192,7 @@ struct Writer {
     file: Option<AuditFile>,
     clock: Arc<dyn Clock>,
     lost: Arc<AtomicU64>,
+    waiting_bytes: Arc<AtomicUsize>,
 }
 
 impl Writer {
@@ -222,6 +241,8 @@ impl Writer {
         if let Some(file) = &mut self.file {
             file.put(&utc(self.clock.wall_ms()), level, &line.text);
         }
+        self.waiting_bytes
+            .fetch_sub(line.text.len(), Ordering::Relaxed);
     }
 }
 

@@ -27,6 +27,10 @@ pub struct SecuritySettings {
     /// The scheme `sasl` counts in ACLs
     /// [`zookeeper.authProvider.*`=org.apache.zookeeper.server.auth.SASLAuthenticationProvider].
     pub sasl_provider: bool,
+    /// The scheme `x509` counts in ACLs
+    /// [`zookeeper.authProvider.*`=org.apache.zookeeper.server.auth.X509AuthenticationProvider]; it
+    /// does wherever clients speak TLS, too.
+    pub x509_provider: bool,
     /// SASL users who may do everything [`zookeeper.superUser`, `zookeeper.superUser.*`].
     pub super_users: Vec<String>,
     /// An entry of an ACL for this `sasl` id stands for every SASL user
@@ -50,7 +54,6 @@ pub(super) struct Asked {
     session_require: bool,
     enforce: bool,
     schemes: Vec<String>,
-    x509_provider: bool,
 }
 
 impl Draft {
@@ -70,7 +73,7 @@ impl Draft {
             return Err(self.contradiction(key, what.to_owned()));
         }
         for scheme in &schemes {
-            if let Some(missing) = self.missing(scheme, &settings, asked.x509_provider) {
+            if let Some(missing) = self.missing(scheme, &settings) {
                 let what = format!("the scheme {scheme} is not available: {missing}");
                 return Err(self.contradiction(key, what));
             }
@@ -81,12 +84,7 @@ impl Draft {
     }
 
     /// Why nobody could have an identity of a scheme.
-    fn missing(
-        &self,
-        scheme: &str,
-        settings: &SecuritySettings,
-        x509_provider: bool,
-    ) -> Option<&'static str> {
+    fn missing(&self, scheme: &str, settings: &SecuritySettings) -> Option<&'static str> {
         match scheme {
             "ip" => None,
             "digest" if self.config.digest.enabled => None,
@@ -97,7 +95,7 @@ impl Draft {
             ),
             "sasl" if settings.sasl_users.is_some() => None,
             "sasl" => Some("java.security.auth.login.config is missing, so nobody could get in"),
-            "x509" if x509_provider => None,
+            "x509" if settings.x509_provider || self.speaks_tls() => None,
             "x509" => Some(
                 "authProvider.1=org.apache.zookeeper.server.auth.X509AuthenticationProvider is \
                  missing",
@@ -160,7 +158,7 @@ impl Draft {
 pub(super) fn provider(draft: &mut Draft, value: &str) -> Parsed<()> {
     match value.strip_prefix(PROVIDERS) {
         Some("SASLAuthenticationProvider") => draft.security.settings.sasl_provider = true,
-        Some("X509AuthenticationProvider") => draft.security.x509_provider = true,
+        Some("X509AuthenticationProvider") => draft.security.settings.x509_provider = true,
         // There without being named.
         Some("DigestAuthenticationProvider" | "IPAuthenticationProvider") => {}
         _ => {

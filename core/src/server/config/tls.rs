@@ -223,6 +223,11 @@ impl Draft {
         self.tls.secure_port.map(|port| HostPort::new(host, port))
     }
 
+    /// Whether clients may speak TLS on some port.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.tls.secure_port.is_some() || self.tls.client_unification
+    }
+
     /// Which ports speak TLS, and with what. Comes after the client address and the ensemble.
     pub(super) fn finish_tls(&mut self) -> Result<(), ConfigError> {
         if self.tls.secure_host.is_some() && self.tls.secure_port.is_none() {
