@@ -64,7 +64,7 @@ impl Running {
 
 /// Starts the server that `config` describes.
 pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
-    let endpoints = Endpoints::open(&config.admin, &config.metrics).await;
+    let endpoints = Endpoints::open(&config).await;
     let endpoints = endpoints.map_err(StartError::new)?;
     match Server::start(config).await {
         Ok(server) => Ok(Running {

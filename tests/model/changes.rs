@@ -127,7 +127,12 @@ impl Model {
                     self.remove(path, next_zxid, &mut outcome.events);
                 }
             }
-            Draft::State { .. } | Draft::Settle { .. } => unreachable!("members do not change"),
+            Draft::State { .. }
+            | Draft::Settle { .. }
+            | Draft::Piece { .. }
+            | Draft::Replace { .. } => {
+                unreachable!("members do not change, and nobody restores")
+            }
         }
         self.last_zxid = outcome.zxid;
         outcome

@@ -105,6 +105,8 @@ impl Pair {
             Draft::Reap { .. } => ("Reap".into(), took_effect(before, outcome.zxid)),
             Draft::State { .. } => ("State".into(), took_effect(before, outcome.zxid)),
             Draft::Settle { .. } => ("Settle".into(), took_effect(before, outcome.zxid)),
+            Draft::Piece { .. } => ("Piece".into(), verdict(&outcome.result)),
+            Draft::Replace { .. } => ("Replace".into(), took_effect(before, outcome.zxid)),
         };
         Ok(format!("{what} {verdict}"))
     }
@@ -213,6 +215,7 @@ fn outcome_of(applied: Applied) -> Outcome {
             SessionChange::Closed { session, origin } => {
                 ModelSessionChange::Closed { session, origin }
             }
+            SessionChange::Replaced => unreachable!("nobody restores"),
         },
         result: applied.result,
     }

@@ -280,7 +280,10 @@ impl Who {
             Draft::Expire { session, .. } => (Some(*session), Vec::new(), Cause::SessionExpired),
             Draft::Reap { .. } => (None, Vec::new(), Cause::Reaped),
             // The text of `/zookeeper/config`: asked for by a reconfig, or the first one.
-            Draft::State { .. } | Draft::Settle { .. } => (None, Vec::new(), Cause::Request),
+            Draft::State { .. }
+            | Draft::Settle { .. }
+            | Draft::Piece { .. }
+            | Draft::Replace { .. } => (None, Vec::new(), Cause::Request),
         };
         Who {
             session,

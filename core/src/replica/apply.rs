@@ -103,12 +103,16 @@ impl Replica {
         if let Some(connection) = &waiting {
             self.run_reads_before_write(tree, connection, at.now_us);
         }
-        let before = tree.configuration().stage();
+        let (before, zxid_before) = (tree.configuration().stage(), tree.last_zxid());
         let tracing = self.tracing(at.now_us, tree.last_zxid());
         let (lane, number) = (at.lane, at.number);
         let mut applied = tree.apply_traced(at.term, at.stamp_ms, lane, number, draft, tracing);
         if tree.configuration().stage() != before {
             self.reconfigured.send_modify(|changes| *changes += 1);
+        }
+        if applied.session == SessionChange::Replaced {
+            self.follow_replacement(zxid_before, applied.zxid, woken);
+            return;
         }
         self.count_applied(tree, draft, &applied);
         self.tell_witnesses(at, own, draft, waiting.as_deref(), &mut applied);
@@ -128,6 +132,20 @@ impl Replica {
         self.answer_whom_it_concerns(own, at, draft, &mut outcome);
         self.follow_session(own, draft, &outcome, woken);
         woken.extend(outcome.waiting);
+    }
+
+    /// The tree is another one, and no event tells what is different: every connection ends before
+    /// anybody can read, and its client comes back to its session if that is there.
+    fn follow_replacement(&self, before: Zxid, now: Zxid, woken: &mut Vec<Arc<Connection>>) {
+        tracing::warn!(zxid = %now, "everything was replaced by a restore");
+        for connection in self.connections() {
+            connection.lock().end(Ending::Restored);
+            woken.push(connection);
+        }
+        for witness in &self.witnesses {
+            witness.skipped(before, now);
+        }
+        self.forget_digests();
     }
 
     /// The result of a reconfig comes with another proposal than the reconfig's own.
@@ -211,7 +229,9 @@ impl Replica {
             | Draft::Expire { .. }
             | Draft::Reap { .. }
             | Draft::State { .. }
-            | Draft::Settle { .. } => None,
+            | Draft::Settle { .. }
+            | Draft::Piece { .. }
+            | Draft::Replace { .. } => None,
         }
     }
 
@@ -247,7 +267,9 @@ impl Replica {
             | Draft::Expire { .. }
             | Draft::Reap { .. }
             | Draft::State { .. }
-            | Draft::Settle { .. } => {}
+            | Draft::Settle { .. }
+            | Draft::Piece { .. }
+            | Draft::Replace { .. } => {}
         }
     }
 
@@ -313,7 +335,9 @@ impl Replica {
                 (*origin, Ending::SessionExpired)
             }
             (SessionChange::Closed { origin, .. }, _) => (*origin, Ending::SessionClosed),
-            (SessionChange::None | SessionChange::Opened, _) => (None, Ending::SessionClosed),
+            (SessionChange::None | SessionChange::Opened | SessionChange::Replaced, _) => {
+                (None, Ending::SessionClosed)
+            }
         };
         let here = origin.filter(|origin: &Origin| origin.server == own.server);
         let connection = here.and_then(|origin| self.connection(origin.connection));

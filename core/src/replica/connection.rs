@@ -78,6 +78,9 @@ pub enum Ending {
     /// A snapshot replaced the tree.
     #[error("a snapshot was installed, events were skipped")]
     SnapshotInstalled,
+    /// The operator restored a snapshot.
+    #[error("a snapshot was restored, everything may be different")]
+    Restored,
     /// The operator wants fewer connections here.
     #[error("the operator asked for fewer connections")]
     Shed,
@@ -204,6 +207,8 @@ pub struct Connection {
     pub attached_ms: AtomicU64,
     /// When it was accepted, milliseconds since 1970.
     pub established_ms: i64,
+    /// Whether it came to a port of TLS alone.
+    pub is_secure: bool,
     /// Frames received, frames sent, and latencies of this connection.
     pub traffic: Traffic,
     was_reset: AtomicBool,
@@ -339,6 +344,7 @@ impl Connection {
             heard_ms: AtomicU64::new(0),
             attached_ms: AtomicU64::new(0),
             established_ms,
+            is_secure: false,
             traffic: Traffic::default(),
             was_reset: AtomicBool::new(false),
             state: Mutex::new(State {

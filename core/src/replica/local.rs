@@ -4,6 +4,8 @@
 //! The draft that hands a session over stands in the lane right ahead of the write that asked for
 //! it. So when that write is applied every server knows the session, whoever leads by then.
 
+use std::collections::BTreeMap;
+
 use crate::proto::{Create, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request, SessionId};
 use crate::replica::connection::State;
 use crate::replica::{Access, Connection, Effects, Ending, Replica};
@@ -35,6 +37,14 @@ impl Replica {
     /// Sessions that only this server knows.
     pub fn local_session_count(&self) -> usize {
         self.local.lock().len()
+    }
+
+    /// The sessions that only this server knows by their deadlines, milliseconds of the clock;
+    /// `None` if new ones are not such.
+    pub(crate) fn local_buckets(&self, now_ms: u64) -> Option<BTreeMap<u64, Vec<SessionId>>> {
+        let settings = &self.settings.sessions;
+        let buckets = || self.local.lock().buckets(settings.tick_ms, now_ms);
+        settings.local.then(buckets)
     }
 
     /// Whether new sessions are such.

@@ -48,12 +48,25 @@ impl Replica {
         asked: &SetWatches<'_>,
     ) {
         let since = asked.relative_zxid;
+        // A znode may be older now than what its watcher saw, and another one all the same.
+        let all_anew = tree.replaced().zxid.0 > since;
+        let stat = |path: &str| {
+            let stat = tree.stat(path)?;
+            Some(match all_anew {
+                true => Stat {
+                    mzxid: i64::MAX,
+                    pzxid: i64::MAX,
+                    ..stat
+                },
+                false => stat,
+            })
+        };
         let mut catch_up = |path: &str, watch: Watch, missed: Option<EventKind>| match missed {
             Some(kind) => state.push_event(CATCH_UP, kind, path),
             None => self.watches.lock().add(connection.id(), path, watch),
         };
         for path in &asked.data {
-            catch_up(path, Watch::Data, missed_data(tree.stat(path), since));
+            catch_up(path, Watch::Data, missed_data(stat(path), since));
         }
         for path in &asked.exist {
             catch_up(
@@ -63,7 +76,7 @@ impl Replica {
             );
         }
         for path in &asked.child {
-            catch_up(path, Watch::Child, missed_children(tree.stat(path), since));
+            catch_up(path, Watch::Child, missed_children(stat(path), since));
         }
         for path in &asked.persistent {
             catch_up(path, Watch::Persistent, None);

@@ -65,7 +65,12 @@ pub(crate) async fn serve(
             frames: Frames::new(shared.limits.frame_bytes_max),
             waiting: None,
         };
-        let opening = open(&shared, &mut socket, peer, identities).await?;
+        let who = Arriving {
+            peer,
+            identities,
+            is_secure: transport == Transport::Tls,
+        };
+        let opening = open(&shared, &mut socket, who).await?;
         Ok::<_, Refusal>((opening, socket))
     };
     // Boxed, so that what a handshake needs is given back before the conversation.
@@ -174,12 +179,21 @@ impl Drop for Leaving<'_> {
     }
 }
 
+/// Who connects.
+struct Arriving {
+    peer: SocketAddr,
+    /// By its certificate.
+    identities: Vec<Id>,
+    /// Whether it came to a port of TLS alone.
+    is_secure: bool,
+}
+
 async fn open(
     shared: &Arc<Shared>,
     socket: &mut Socket,
-    peer: SocketAddr,
-    identities: Vec<Id>,
+    who: Arriving,
 ) -> Result<Opening, Refusal> {
+    let peer = who.peer;
     while socket.input.len() < 4 {
         socket.fill().await?;
     }
@@ -204,8 +218,10 @@ async fn open(
     shared.replica.metrics().count(Count::ConnectionRequests);
     let access = handshake::admit(shared, &request)?;
     let id = shared.next_connection();
-    let connection = Arc::new(Connection::new(id, peer, shared.clock.wall_ms()));
-    connection.add_identities(identities);
+    let mut connection = Connection::new(id, peer, shared.clock.wall_ms());
+    connection.is_secure = who.is_secure;
+    let connection = Arc::new(connection);
+    connection.add_identities(who.identities);
     connection.touch(shared.clock.monotonic_ms());
     connection.begin_handshake(Handshake {
         read_only: request.read_only,

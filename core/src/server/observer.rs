@@ -91,7 +91,10 @@ pub enum Denied {
     #[error("the credential proves nothing, or its scheme is not served here")]
     NotProven,
     /// Who it is may not do everything with the root.
-    #[error("all permissions on / are needed")]
+    #[error(
+        "an entry of the ACL of / must name who asks and give all five permissions (world:anyone \
+         names nobody), or it is the super user"
+    )]
     NotAllowed,
 }
 
@@ -129,6 +132,10 @@ impl Export {
 impl Observer {
     pub(crate) fn new(shared: Arc<Shared>) -> Observer {
         Observer { shared }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Whether clients are served now.
@@ -305,17 +312,37 @@ impl Observer {
         shed
     }
 
-    /// Whether a credential, as it would stand in an `auth` packet, allows everything on the root.
-    /// Only who asks from `address` is believed to be there.
+    /// Whether a credential, as it would stand in an `auth` packet, gives every permission on the
+    /// root, each of them (CVE-2025-58457), by entries that name who asks: what everybody may do to
+    /// the root is no right to all data. Only who asks from `address` is believed to be there, and
+    /// only by `shown`, from its certificate, who it is by the scheme `x509`.
     ///
     /// # Errors
     /// It proves nothing, or what it proves is not enough.
-    pub fn authorize(&self, scheme: &str, auth: &[u8], address: IpAddr) -> Result<(), Denied> {
+    pub fn authorize(
+        &self,
+        scheme: &str,
+        auth: &[u8],
+        address: IpAddr,
+        shown: &[Id],
+    ) -> Result<(), Denied> {
         let replica = &self.shared.replica;
         let mut identities = vec![Id::new("ip", &address.to_canonical().to_string())];
-        let proven = replica.prove(scheme, Some(auth));
-        identities.extend(proven.map_err(|NotProven| Denied::NotProven)?);
+        match scheme {
+            "x509" if shown.is_empty() => return Err(Denied::NotProven),
+            "x509" => identities.extend_from_slice(shown),
+            _ => {
+                let proven = replica.prove(scheme, Some(auth));
+                identities.extend(proven.map_err(|NotProven| Denied::NotProven)?);
+            }
+        }
+        let is_super = identities.iter().any(|id| &*id.scheme == "super");
+        if is_super || self.shared.config.skip_acl {
+            return Ok(());
+        }
         let list = replica.tree().acl("/").unwrap_or_else(|| [].into());
+        let named = list.iter().filter(|acl| !acl::is_anyone(&acl.id));
+        let named = named.cloned().collect::<Vec<_>>();
         let all = [
             perms::READ,
             perms::WRITE,
@@ -325,11 +352,11 @@ impl Observer {
         ];
         let allowed = all
             .into_iter()
-            .all(|perm| acl::allows(&list, &identities, perm));
-        if allowed || self.shared.config.skip_acl {
-            Ok(())
-        } else {
-            Err(Denied::NotAllowed)
+            .all(|perm| acl::allows(&named, &identities, perm));
+        // A list without entries allows everything.
+        match allowed && !named.is_empty() {
+            true => Ok(()),
+            false => Err(Denied::NotAllowed),
         }
     }
 

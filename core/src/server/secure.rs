@@ -107,19 +107,27 @@ impl ClientTls {
         let (Some(tls), Some(certificate)) = (tls, &stream.certificate) else {
             return Ok(Vec::new());
         };
-        let name = subject(certificate).and_then(java_name);
-        let name = name.ok_or(Refusal::NoName)?;
+        let identities = names(certificate, tls.super_user.as_deref()).ok_or(Refusal::NoName)?;
         let address = stream.peer.ip().to_canonical().to_string();
         if tls.check_host && !is_for_host(certificate, &address) {
+            let name = identities
+                .last()
+                .map_or_else(String::new, |id| id.id.to_string());
             return Err(Refusal::OtherHost { name, address });
         }
-        let mut identities = Vec::new();
-        if tls.super_user.as_ref() == Some(&name) {
-            identities.push(Id::new("super", &name));
-        }
-        identities.push(Id::new("x509", &name));
         Ok(identities)
     }
+}
+
+/// Who the owner of a certificate is; `None` if it does not say so in a way that can be read.
+pub(super) fn names(certificate: &[u8], super_user: Option<&str>) -> Option<Vec<Id>> {
+    let name = subject(certificate).and_then(java_name)?;
+    let mut identities = Vec::new();
+    if super_user == Some(&name) {
+        identities.push(Id::new("super", &name));
+    }
+    identities.push(Id::new("x509", &name));
+    Some(identities)
 }
 
 /// Looks after files of certificates until it is aborted.

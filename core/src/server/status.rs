@@ -215,6 +215,8 @@ pub(crate) fn dump(shared: &Shared, asking: Option<SocketAddr>) -> Dump {
             Tracked::Followed(sessions.map(|(id, s)| (id, s.timeout_ms)).collect())
         }
     };
+    let now_ms = shared.clock.monotonic_ms();
+    let local = shared.replica.local_buckets(now_ms);
     let owners = tree.sessions().iter();
     let owners = owners.filter(|(_, session)| session.ephemerals_count() > 0);
     let ephemerals = owners.map(|(id, session)| {
@@ -223,6 +225,7 @@ pub(crate) fn dump(shared: &Shared, asking: Option<SocketAddr>) -> Dump {
     });
     Dump {
         sessions,
+        local: local.map(|by_end| buckets(shared, by_end)),
         ephemerals: ephemerals.collect(),
         connections: connection_buckets(shared, asking),
     }
@@ -280,6 +283,7 @@ fn connections_and(shared: &Shared, peer: SocketAddr) -> Vec<ConnectionStatus> {
         queued: 0,
         received: 1,
         sent: 0,
+        is_secure: false,
         session: None,
     });
     connections
@@ -296,6 +300,7 @@ fn describe(connection: &Connection) -> ConnectionStatus {
         queued,
         received: connection.traffic.received.load(Ordering::Relaxed),
         sent: connection.traffic.sent.load(Ordering::Relaxed),
+        is_secure: connection.is_secure,
         session: (session.0 != 0).then(|| ConnectionSession {
             #[allow(clippy::cast_sign_loss, reason = "printed as the bits it has")]
             id: session.0 as u64,

@@ -142,6 +142,19 @@ impl LocalSessions {
         }
     }
 
+    /// The sessions whose deadlines are kept here, by these, milliseconds of the clock. Changes nothing.
+    pub fn buckets(&self, tick_ms: u64, now_ms: u64) -> BTreeMap<u64, Vec<SessionId>> {
+        let kept_here = self
+            .known
+            .iter()
+            .filter(|(_, (kind, _))| *kind != Kind::Upgrading)
+            .map(|(id, (_, session))| (*id, session));
+        match &self.expiry {
+            Some(expiry) => expiry.buckets(kept_here, now_ms),
+            None => Expiry::new(tick_ms, now_ms).buckets(kept_here, now_ms),
+        }
+    }
+
     /// Forgets the sessions that were silent for too long; tells which, and where each was
     /// attached. Call it about once a tick.
     pub fn tick(&mut self, tick_ms: u64, now_ms: u64) -> Vec<(SessionId, Option<Origin>)> {

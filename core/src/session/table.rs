@@ -128,6 +128,20 @@ impl Table {
         Some(session.origin.replace(origin))
     }
 
+    /// Takes the place of `earlier`: nobody is attached any more, and a session that was there before
+    /// keeps the password that its client knows.
+    pub fn succeed(&mut self, earlier: &Table) {
+        let ids = self.sessions.keys().copied().collect::<Vec<_>>();
+        for id in ids {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.origin = None;
+                if let Some(known) = earlier.get(&id) {
+                    session.password = known.password;
+                }
+            }
+        }
+    }
+
     /// Notes that a session owns the znode of `path`; `false` when the session is unknown or owns
     /// it already.
     pub fn add_ephemeral(&mut self, id: SessionId, path: &str) -> bool {

@@ -41,6 +41,12 @@ impl Accept {
     /// Takes the other side's part of the handshake, within the limits of the settings. The stream
     /// that comes back has the certificate that was shown.
     pub(crate) async fn secure(&self, stream: Stream) -> io::Result<Stream> {
+        let (stream, _) = self.secure_or_plain(stream).await?;
+        Ok(stream)
+    }
+
+    /// As [`Accept::secure`], and tells whether the other side speaks TLS.
+    pub(crate) async fn secure_or_plain(&self, stream: Stream) -> io::Result<(Stream, bool)> {
         let settings = self.credentials.settings();
         let limit = Duration::from_millis(u64::from(settings.handshake_ms_max));
         let Ok(_place) = self.handshakes.try_acquire() else {
@@ -61,11 +67,11 @@ impl Accept {
         })
     }
 
-    async fn shake(&self, stream: Stream) -> io::Result<Stream> {
+    async fn shake(&self, stream: Stream) -> io::Result<(Stream, bool)> {
         let stream = match self.plain_too {
             false => stream,
             true => match begins_like_tls(stream).await? {
-                (stream, false) => return Ok(stream),
+                (stream, false) => return Ok((stream, false)),
                 (stream, true) => stream,
             },
         };
@@ -83,12 +89,13 @@ impl Accept {
             .and_then(|chain| chain.first())
             .map(|certificate| Bytes::copy_from_slice(certificate));
         let (reader, writer) = tokio::io::split(secured);
-        Ok(Stream {
+        let secured = Stream {
             reader: Box::new(reader),
             writer: Box::new(writer),
             peer,
             certificate,
-        })
+        };
+        Ok((secured, true))
     }
 }
 

@@ -55,7 +55,8 @@ pub fn allows(list: &[Acl], identities: &[Id], perm: i32) -> bool {
             .any(|acl| is_anyone(&acl.id) || identities.iter().any(|who| matches(who, &acl.id)))
 }
 
-fn is_anyone(id: &Id) -> bool {
+/// Whether an entry is for whoever comes.
+pub fn is_anyone(id: &Id) -> bool {
     &*id.scheme == "world" && &*id.id == "anyone"
 }
 

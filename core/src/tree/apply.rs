@@ -11,6 +11,7 @@
 //! Reap      not empty, not a container or TTL: no effect           takes none then, else one
 //! State     no news, or of an earlier leader: no effect            takes none then, else one
 //! Settle    not pending, or of an earlier leader: no effect        takes none then, else one
+//! Piece, Replace                                                   see `replace`
 //! ```
 
 use std::sync::Arc;
@@ -72,6 +73,8 @@ pub enum SessionChange {
         /// The connection it had.
         origin: Option<Origin>,
     },
+    /// All sessions are other ones now: the whole tree was replaced.
+    Replaced,
 }
 
 /// Something happened to a znode.
@@ -129,6 +132,7 @@ impl Tree {
         wanted: Tracing,
     ) -> Applied {
         self.lanes.insert(lane.server, (lane.boot, number));
+        self.forget_silent_restore(stamp_ms);
         let at = |connection: &ConnectionId| Origin {
             server: lane.server,
             connection: *connection,
@@ -186,7 +190,9 @@ impl Tree {
             Draft::Expire { .. }
             | Draft::Reap { .. }
             | Draft::State { .. }
-            | Draft::Settle { .. } => self.apply_leaders(term, stamp_ms, wanted, draft),
+            | Draft::Settle { .. }
+            | Draft::Piece { .. }
+            | Draft::Replace { .. } => self.apply_leaders(term, stamp_ms, wanted, draft),
         }
     }
 
@@ -214,6 +220,12 @@ impl Tree {
             } if *settled_in == term => {
                 self.settle_reconfig(term, stamp_ms, wanted, *reconfig, *outcome)
             }
+            Draft::Piece {
+                restore,
+                offset,
+                bytes,
+            } => self.take_piece(stamp_ms, *restore, *offset, bytes),
+            Draft::Replace { restore, bytes } => self.replace(term, *restore, *bytes),
             // Of an earlier leader; this one may know better.
             Draft::State { .. } | Draft::Settle { .. } => self.nothing(Ok(Reply::Empty)),
             Draft::Open { .. }

@@ -6,6 +6,9 @@
 //! header:   1 · magic u32 · version u8 · last zxid i64
 //! config:  20 · version i64 · reconfigured bool · members · pending bool
 //!             [ · id i64 · members · server u8 · connection u64 ]        if there are members
+//! replaced: 21 · restore u64 · zxid i64                     if that ever happened
+//! arriving: 22 · restore u64 · heard_ms i64                 if there is one; then its pieces
+//! piece:    23 · bytes
 //! lane:     2 · server u8 · boot u64 · last number u64
 //! acl:      3 · list                                      numbered from 1; 0 is the open list
 //! session:  4 · id i64 · timeout_ms i32 · password · attached bool [ · server u8 · connection u64 ]
@@ -35,8 +38,9 @@ use crate::proto::{
 };
 use crate::session::{Origin, Session};
 use crate::tree::acl::AclId;
+use crate::tree::replace::Arriving;
 use crate::tree::znode::{Kind, Owner, Znode};
-use crate::tree::{Configuration, Tree};
+use crate::tree::{Configuration, Replaced, Tree};
 
 /// Bytes after which a chunk ends. The last record of a chunk may reach over it.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -52,6 +56,10 @@ const ZNODE: u8 = 5;
 const END: u8 = 6;
 /// Stands behind the header. A server that is alone has none.
 const CONFIGURATION: u8 = 20;
+/// Behind that, in this order, each if there is any.
+const REPLACED: u8 = 21;
+const ARRIVING: u8 = 22;
+const PIECE: u8 = 23;
 
 /// Bytes of a record's length.
 const LENGTH_BYTES: usize = 4;
@@ -94,6 +102,9 @@ pub(super) fn digest(tree: Tree) -> u64 {
 struct Records {
     header: bool,
     configuration: bool,
+    replaced: bool,
+    arriving: bool,
+    pieces: vec::IntoIter<Arc<[u8]>>,
     lanes: vec::IntoIter<ServerId>,
     lists: vec::IntoIter<Arc<[Acl]>>,
     sessions: vec::IntoIter<SessionId>,
@@ -110,6 +121,9 @@ impl Records {
         Records {
             header: true,
             configuration: !tree.configuration.members.is_empty(),
+            replaced: tree.replaced != Replaced::default(),
+            arriving: tree.arriving.is_some(),
+            pieces: pieces(tree).into_iter(),
             lanes: tree.lanes.keys().copied().collect::<Vec<_>>().into_iter(),
             lists: lists.collect::<Vec<_>>().into_iter(),
             sessions: tree
@@ -138,6 +152,18 @@ impl Records {
         } else if std::mem::take(&mut self.configuration) {
             w.u8(CONFIGURATION);
             tree.configuration.encode(w);
+        } else if std::mem::take(&mut self.replaced) {
+            w.u8(REPLACED);
+            w.u64(tree.replaced.restore);
+            w.i64(tree.replaced.zxid.0);
+        } else if std::mem::take(&mut self.arriving) {
+            let arriving = tree.arriving.as_deref();
+            w.u8(ARRIVING);
+            w.u64(arriving.map_or(0, |arriving| arriving.restore));
+            w.i64(arriving.map_or(0, |arriving| arriving.heard_ms));
+        } else if let Some(piece) = self.pieces.next() {
+            w.u8(PIECE);
+            w.raw(&piece);
         } else if let Some(server) = self.lanes.next() {
             let (boot, last) = tree.lane(server).unwrap_or_default();
             w.u8(LANE);
@@ -163,6 +189,13 @@ impl Records {
         }
         true
     }
+}
+
+fn pieces(tree: &Tree) -> Vec<Arc<[u8]>> {
+    let arriving = tree.arriving.as_deref();
+    arriving.map_or_else(Vec::new, |arriving| {
+        arriving.pieces.iter().cloned().collect()
+    })
 }
 
 /// Appends a record with its length, or nothing when `fields` has none to write.
@@ -356,6 +389,12 @@ impl Loader {
         match tag {
             HEADER => self.header(r)?,
             CONFIGURATION => self.tree.configuration = Arc::new(Configuration::decode(r)?),
+            REPLACED => self.replaced(r)?,
+            ARRIVING => {
+                let arriving = Arriving::new(r.u64()?, r.i64()?);
+                self.tree.arriving = Some(Arc::new(arriving));
+            }
+            PIECE => self.piece(r.rest()),
             LANE => self.lane(r)?,
             ACL => self.list(r)?,
             SESSION => self.session(r)?,
@@ -383,7 +422,9 @@ impl Loader {
         match (self.stage, tag) {
             (0, HEADER) => {}
             (0, _) => return Err(ImageError::Foreign),
-            (HEADER, CONFIGURATION) | (CONFIGURATION, LANE..=END) => {}
+            (HEADER, CONFIGURATION..=ARRIVING) | (CONFIGURATION..=PIECE, LANE..=END) => {}
+            (CONFIGURATION..=PIECE, REPLACED..=PIECE) if self.stage < tag => {}
+            (PIECE, PIECE) => {}
             (stage, LANE..=END) if stage <= tag && stage != END => {}
             _ => return Err(ImageError::Contradiction("records out of order")),
         }
@@ -397,6 +438,20 @@ impl Loader {
         }
         self.tree.last_zxid = Zxid(r.i64()?);
         Ok(())
+    }
+
+    fn replaced(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
+        self.tree.replaced = Replaced {
+            restore: r.u64()?,
+            zxid: Zxid(r.i64()?),
+        };
+        Ok(())
+    }
+
+    fn piece(&mut self, bytes: &[u8]) {
+        if let Some(arriving) = &mut self.tree.arriving {
+            Arc::make_mut(arriving).push(bytes);
+        }
     }
 
     fn lane(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {

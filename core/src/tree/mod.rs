@@ -3,8 +3,8 @@
 //!
 //! What lives here: the log's drafts and batches (`proposal`), their execution (`apply`, `write`,
 //! `multi`, `reconfig`), reads, ACLs and what each operation needs of them (`authorization`), quotas,
-//! the reaper's candidates, the image of a whole tree as bytes, and its rebuilding from what ZooKeeper
-//! stored (`stored`).
+//! the reaper's candidates, the image of a whole tree as bytes, its rebuilding from what ZooKeeper
+//! stored (`stored`), and how another tree takes its place (`replace`).
 //! What does not: who watches (`apply` says what happened, never who listens), where bytes are
 //! kept, when a proposal is committed.
 //!
@@ -24,6 +24,7 @@ mod quota;
 mod read;
 mod reaper;
 mod reconfig;
+mod replace;
 pub mod stored;
 mod trace;
 mod write;
@@ -45,6 +46,7 @@ pub use apply::{Answering, Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
 pub use quota::{Exceeded, Quota};
 pub use reconfig::{CONFIG_PATH, Configuration, Pending, Refusal, Wish, voters};
+pub use replace::{IMAGE_BYTES_MAX, Replaced, ZXID_MAX};
 pub use trace::{Shape, Trace, Traces, Tracing, Value};
 pub use znode::Kind;
 
@@ -72,6 +74,9 @@ pub struct Tree {
     /// Paths of containers and TTL znodes.
     reapables: OrdSet<Arc<str>>,
     configuration: Arc<Configuration>,
+    /// Another tree on its way here.
+    arriving: Option<Arc<replace::Arriving>>,
+    replaced: Replaced,
     znodes: usize,
     bytes: u64,
     /// ZooKeeper's digest of the znodes.
@@ -121,6 +126,8 @@ impl Tree {
             quotas: OrdSet::new(),
             reapables: OrdSet::new(),
             configuration: Arc::default(),
+            arriving: None,
+            replaced: Replaced::default(),
             znodes: 1,
             bytes: 1,
             sum: 0,

@@ -176,6 +176,22 @@ pub enum Draft<'a> {
         /// Whether the members are the new ones; an error says that nothing was changed.
         outcome: Result<(), Code>,
     },
+    /// A part of the image of a tree that is to take the place of this one.
+    Piece {
+        /// Which restore it is of, a random number.
+        restore: u64,
+        /// Bytes of the image before this; 0 begins anew.
+        offset: u64,
+        /// The part.
+        bytes: &'a [u8],
+    },
+    /// All pieces were sent: the tree they are the image of takes the place of this one.
+    Replace {
+        /// Which restore.
+        restore: u64,
+        /// Bytes of the image.
+        bytes: u64,
+    },
 }
 
 const OPEN: u8 = 1;
@@ -188,6 +204,8 @@ const UPGRADE: u8 = 7;
 const REFUSED_LOCAL: u8 = 8;
 const STATE: u8 = 20;
 const SETTLE: u8 = 21;
+const PIECE: u8 = 22;
+const REPLACE: u8 = 23;
 
 /// The bit of the rules' byte that says [`Scope::Local`].
 const LOCAL_BIT: u8 = 1 << 7;
@@ -215,6 +233,8 @@ impl<'a> Draft<'a> {
             Draft::Reap { .. } => REAP,
             Draft::State { .. } => STATE,
             Draft::Settle { .. } => SETTLE,
+            Draft::Piece { .. } => PIECE,
+            Draft::Replace { .. } => REPLACE,
         }
     }
 
@@ -281,7 +301,9 @@ impl<'a> Draft<'a> {
             Draft::Expire { .. }
             | Draft::Reap { .. }
             | Draft::State { .. }
-            | Draft::Settle { .. } => self.encode_leaders_fields(w),
+            | Draft::Settle { .. }
+            | Draft::Piece { .. }
+            | Draft::Replace { .. } => self.encode_leaders_fields(w),
         }
     }
 
@@ -307,6 +329,19 @@ impl<'a> Draft<'a> {
                 w.u64(*term);
                 w.i64(reconfig.0);
                 w.i32(outcome.err().map_or(0, Code::number));
+            }
+            Draft::Piece {
+                restore,
+                offset,
+                bytes,
+            } => {
+                w.u64(*restore);
+                w.u64(*offset);
+                w.raw(bytes);
+            }
+            Draft::Replace { restore, bytes } => {
+                w.u64(*restore);
+                w.u64(*bytes);
             }
             Draft::Open { .. }
             | Draft::Upgrade { .. }
@@ -379,6 +414,15 @@ impl<'a> Draft<'a> {
                     0 => Ok(()),
                     number => Err(refusal(number)?),
                 },
+            },
+            PIECE => Draft::Piece {
+                restore: r.u64()?,
+                offset: r.u64()?,
+                bytes: r.rest(),
+            },
+            REPLACE => Draft::Replace {
+                restore: r.u64()?,
+                bytes: r.u64()?,
             },
             _ => return Err(Malformed("unknown kind of draft")),
         })
@@ -659,7 +703,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_leader_says_of_the_ensemble_comes_back() {
+    fn what_no_client_asks_for_comes_back() {
         let line = crate::proto::server_line("[::1]:1:2:observer;3;4");
         let member = line.expect("it is a line").member;
         for draft in [
@@ -676,6 +720,15 @@ mod tests {
                 term: 3,
                 reconfig: Zxid(9),
                 outcome: Ok(()),
+            },
+            Draft::Piece {
+                restore: 5,
+                offset: 6,
+                bytes: b"piece",
+            },
+            Draft::Replace {
+                restore: 5,
+                bytes: 11,
             },
         ] {
             let mut out = BytesMut::new();

@@ -1,19 +1,14 @@
 //! Which path means what: commands, health, metrics.
 
-use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Either, Full, Limited};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
-use parking_lot::Mutex;
-use tokio::sync::mpsc;
-use zoowarden::metrics::{Count, prometheus};
+use tokio::time::timeout;
+use zoowarden::metrics::prometheus;
 use zoowarden::server::Observer;
 use zoowarden::server::config::AdminSettings;
 use zoowarden::server::observer::{Check, Denied};
@@ -22,11 +17,11 @@ use crate::history::json as history_json;
 
 use super::commands::{self, Asked, Command, Failure, Verb};
 use super::json::{Fields, Json, field};
-use super::{BODY_BYTES_MAX, streamed, whole};
+use super::transfer::{BodyStream, Transfers};
+use super::{BODY_BYTES_MAX, Caller, whole};
 
-/// Bytes of a snapshot in one piece, and pieces that wait for a slow client.
-const PIECE_BYTES: usize = 64 << 10;
-const PIECES_MAX: usize = 4;
+/// How long a body that is not streamed may take to come.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
 
 /// What is sent back.
 pub(crate) type Answer = Response<Either<Full<Bytes>, BodyStream>>;
@@ -39,8 +34,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) struct Admin {
     observer: Observer,
     settings: AdminSettings,
-    /// When the last snapshot was taken by this endpoint.
-    last_snapshot: Mutex<Option<Instant>>,
+    transfers: Transfers,
 }
 
 fn text(status: StatusCode, content_type: &str, body: String) -> Answer {
@@ -105,11 +99,11 @@ impl Admin {
         Admin {
             observer,
             settings,
-            last_snapshot: Mutex::default(),
+            transfers: Transfers::default(),
         }
     }
 
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, caller: Caller) -> Answer {
         let method = request.method().clone();
         if method == Method::TRACE {
             return text(StatusCode::FORBIDDEN, TEXT, String::new());
@@ -127,7 +121,7 @@ impl Admin {
             Some("" | "/") if asks => self.index(),
             Some("" | "/") => not_allowed("GET"),
             Some(name) => match name.strip_prefix('/') {
-                Some(name) => self.command(name, method, request, peer).await,
+                Some(name) => self.command(name, method, request, &caller).await,
                 None => not_found(),
             },
             None => not_found(),
@@ -147,7 +141,7 @@ impl Admin {
         name: &str,
         method: Method,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        caller: &Caller,
     ) -> Answer {
         let Some(command) = commands::find(name) else {
             return answered(name, Err(Failure::unknown(name)));
@@ -160,22 +154,32 @@ impl Admin {
         if verb != Some(command.verb) {
             return not_allowed(command.verb.name());
         }
-        if let Err(failure) = self.admit(command, &request, peer) {
+        if let Err(failure) = self.admit(command, &request, caller) {
             return answered(command.name, Err(failure));
         }
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let body = match Limited::new(request.into_body(), BODY_BYTES_MAX)
-            .collect()
-            .await
-        {
-            Ok(body) => body.to_bytes(),
-            Err(error) => {
+        if command.name == commands::RESTORE {
+            let (observer, settings) = (&self.observer, &self.settings);
+            let restored = self
+                .transfers
+                .restore(observer, settings, request.into_body());
+            return answered(command.name, restored.await);
+        }
+        let collecting = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+        let body = match timeout(BODY_LIMIT, collecting).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) => {
                 let what = format!("the body cannot be read: {error}");
+                return answered(command.name, Err(Failure::bad_request(what)));
+            }
+            Err(_) => {
+                let what = format!("the body did not come within {BODY_LIMIT:?}");
                 return answered(command.name, Err(Failure::bad_request(what)));
             }
         };
         if command.name == commands::SNAPSHOT {
-            return self.snapshot(&query).await;
+            let (observer, settings) = (&self.observer, &self.settings);
+            return self.transfers.snapshot(observer, settings, &query).await;
         }
         if command.name == commands::HISTORY {
             return answered(command.name, self.history(&query).await);
@@ -199,7 +203,7 @@ impl Admin {
         &self,
         command: &Command,
         request: &Request<Incoming>,
-        peer: SocketAddr,
+        caller: &Caller,
     ) -> Result<(), Failure> {
         if command.needs_server && !self.observer.is_serving() {
             return Err(Failure::not_serving());
@@ -212,7 +216,10 @@ impl Admin {
             header.ok_or_else(|| Failure::unauthorized("the header Authorization is missing"))?;
         let header = String::from_utf8_lossy(header.as_bytes());
         let (scheme, auth) = header.split_once(' ').unwrap_or((&header, ""));
-        let authorized = self.observer.authorize(scheme, auth.as_bytes(), peer.ip());
+        let (address, shown) = (caller.peer.ip(), &caller.shown);
+        let authorized = self
+            .observer
+            .authorize(scheme, auth.as_bytes(), address, shown);
         authorized.map_err(|denied| match denied {
             Denied::NotProven => Failure::unauthorized(&denied.to_string()),
             Denied::NotAllowed => Failure::forbidden(&denied.to_string()),
@@ -232,78 +239,10 @@ impl Admin {
             other => Ok(vec![field("changes", other)]),
         }
     }
-
-    /// A snapshot of the state of now, in ZooKeeper's format.
-    async fn snapshot(&self, query: &str) -> Answer {
-        match self.begin_snapshot(query).await {
-            Ok(answer) => answer,
-            Err(failure) => answered(commands::SNAPSHOT, Err(failure)),
-        }
-    }
-
-    /// Whether the last snapshot is long enough ago; if so, this is the last one.
-    fn is_due(&self, interval: Duration) -> bool {
-        let mut last = self.last_snapshot.lock();
-        let due = last.is_none_or(|last| last.elapsed() >= interval);
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
-    }
-
-    async fn begin_snapshot(&self, query: &str) -> Result<Answer, Failure> {
-        if !self.settings.snapshot_enabled {
-            return Err(Failure::unavailable(
-                "snapshots are off: admin.snapshot.enabled",
-            ));
-        }
-        let interval = Duration::from_millis(u64::from(self.settings.rate_limiter_interval_ms));
-        if !self.is_due(interval) {
-            self.observer.count(Count::SnapshotsRateLimited);
-            return Err(Failure::too_many(format!(
-                "one snapshot in {interval:?}: admin.rateLimiterIntervalInMS"
-            )));
-        }
-        let export = self.observer.export();
-        let last_zxid = export.last_zxid();
-        let measured = export.clone();
-        let measuring = tokio::task::spawn_blocking(move || measured.measure());
-        let measured = measuring
-            .await
-            .map_err(io::Error::other)
-            .and_then(|measured| measured);
-        let size = measured.map_err(|error| {
-            self.observer.count(Count::SnapshotErrors);
-            Failure::broken(error.to_string())
-        })?;
-        if commands::parameter(query, "streaming").as_deref() == Some("false") {
-            return Ok(answered(commands::SNAPSHOT, Ok(Fields::new())));
-        }
-        let (sender, pieces) = mpsc::channel(PIECES_MAX);
-        let counting = self.observer.clone();
-        tokio::task::spawn_blocking(move || {
-            let mut pieces = Pieces {
-                sender,
-                piece: BytesMut::new(),
-            };
-            if let Err(error) = export.write(&mut pieces) {
-                counting.count(Count::SnapshotErrors);
-                tracing::info!(%error, "a snapshot was not taken to its end");
-                // Whoever reads must not take it for a whole one.
-                let _ = pieces.sender.blocking_send(Err(error));
-            }
-        });
-        let response = Response::builder()
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .header("last_zxid", format!("0x{:x}", last_zxid.0))
-            .header("snapshot_size", size)
-            .body(BodyStream { pieces });
-        Ok(streamed(response.expect("these headers are valid")))
-    }
 }
 
 /// What a command came to, as JSON.
-fn answered(name: &str, outcome: Result<Fields, Failure>) -> Answer {
+pub(crate) fn answered(name: &str, outcome: Result<Fields, Failure>) -> Answer {
     let (status, mut fields, error) = match outcome {
         Ok(fields) => (StatusCode::OK, fields, Json::Null),
         Err(failure) => (failure.status, Fields::new(), failure.what.into()),
@@ -311,47 +250,4 @@ fn answered(name: &str, outcome: Result<Fields, Failure>) -> Answer {
     fields.push(field("command", name));
     fields.push(("error".to_owned(), error));
     text(status, JSON, Json::Object(fields).write())
-}
-
-/// A body that is written by a thread and sent by a task.
-pub(crate) struct BodyStream {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-}
-
-impl Body for BodyStream {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let piece = self.pieces.poll_recv(context);
-        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
-}
-
-/// Where the thread writes.
-struct Pieces {
-    sender: mpsc::Sender<io::Result<Bytes>>,
-    piece: BytesMut,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = self.piece.split().freeze();
-        let sent = self.sender.blocking_send(Ok(piece));
-        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }

@@ -1,5 +1,6 @@
 //! What each command tells, under ZooKeeper's keys and in their order.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use zoowarden::metrics::Number;
@@ -101,10 +102,19 @@ fn full(connection: &ConnectionStatus) -> Fields {
 }
 
 pub(crate) fn connections(observer: &Observer) -> Fields {
+    by_port(observer, full)
+}
+
+/// The connections of the plain port, or of one for both, and those of the port of TLS alone.
+fn by_port(observer: &Observer, shape: fn(&ConnectionStatus) -> Fields) -> Fields {
     let all = observer.connections();
+    let of = |is_secure: bool| {
+        let some = all.iter().filter(|one| one.is_secure == is_secure);
+        Json::from_iter(some.map(shape))
+    };
     vec![
-        field("connections", Json::from_iter(all.iter().map(full))),
-        field("secure_connections", Json::List(Vec::new())),
+        field("connections", of(false)),
+        field("secure_connections", of(true)),
     ]
 }
 
@@ -122,20 +132,26 @@ fn ids(sessions: &[SessionId]) -> Json {
 
 pub(crate) fn dump(observer: &Observer) -> Fields {
     let dump = observer.dump();
-    let expiring = match &dump.sessions {
-        Tracked::Expiring(buckets) => buckets
-            .iter()
-            .map(|bucket| (bucket.at_ms.to_string(), ids(&bucket.members)))
-            .collect(),
+    let by_leader = match &dump.sessions {
+        Tracked::Expiring(buckets) => &buckets[..],
         // Only who expires knows when.
-        Tracked::Followed(_) => Fields::new(),
+        Tracked::Followed(_) => &[],
     };
+    let mut expiring = BTreeMap::<u64, Vec<SessionId>>::new();
+    for bucket in by_leader.iter().chain(dump.local.iter().flatten()) {
+        expiring
+            .entry(bucket.at_ms)
+            .or_default()
+            .extend(&bucket.members);
+    }
+    let expiring = expiring.into_iter();
+    let expiring = expiring.map(|(at_ms, sessions)| (at_ms.to_string(), ids(&sessions)));
     let ephemerals = dump.ephemerals.iter().map(|(session, paths)| {
         let paths = paths.iter().map(String::as_str);
         (session.0.to_string(), Json::from_iter(paths))
     });
     vec![
-        field("expiry_time_to_session_ids", expiring),
+        field("expiry_time_to_session_ids", expiring.collect::<Fields>()),
         field(
             "session_id_to_ephemeral_paths",
             ephemerals.collect::<Fields>(),
@@ -306,11 +322,7 @@ fn counters(observer: &Observer, status: &ServerStatus, responses: Option<Sizes>
 
 pub(crate) fn stats(observer: &Observer) -> Fields {
     let mut fields = server_stats(observer);
-    let all = observer.connections();
-    fields.extend([
-        field("connections", Json::from_iter(all.iter().map(brief))),
-        field("secure_connections", Json::List(Vec::new())),
-    ]);
+    fields.extend(by_port(observer, brief));
     fields
 }
 

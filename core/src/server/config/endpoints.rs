@@ -1,8 +1,11 @@
 //! The HTTP endpoints: commands for operators, and metrics for Prometheus.
 
-use super::HostPort;
+use super::error::ConfigError;
 use super::resolve::Draft;
 use super::setting::{Parsed, boolean, port, text, u32_from};
+use super::tls::{METRICS_PREFIX, Side};
+use super::{HostPort, TlsSettings};
+use crate::tls::ClientAuth;
 
 /// The HTTP endpoint of commands.
 ///
@@ -22,6 +25,21 @@ pub struct AdminSettings {
     pub rate_limiter_interval_ms: u32,
     /// Answer `snapshot` [`zookeeper.admin.snapshot.enabled`].
     pub snapshot_enabled: bool,
+    /// Answer `restore` [`zookeeper.admin.restore.enabled`].
+    pub restore_enabled: bool,
+    /// HTTPS, with the stores of `ssl.quorum.*`; `None`: HTTP alone
+    /// [`zookeeper.admin.portUnification`, `zookeeper.admin.forceHttps`,
+    /// `zookeeper.admin.needClientAuth`].
+    pub tls: Option<EndpointTls>,
+}
+
+/// TLS of an HTTP endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointTls {
+    /// Keys, trust and rules.
+    pub settings: TlsSettings,
+    /// Serve connections that do not begin like TLS as well.
+    pub accept_plain: bool,
 }
 
 impl Default for AdminSettings {
@@ -33,6 +51,8 @@ impl Default for AdminSettings {
             idle_timeout_ms: 30_000,
             rate_limiter_interval_ms: 300_000,
             snapshot_enabled: true,
+            restore_enabled: true,
+            tls: None,
         }
     }
 }
@@ -44,6 +64,11 @@ pub struct MetricsSettings {
     pub prometheus: bool,
     /// Where it listens [`metricsProvider.httpHost`, `metricsProvider.httpPort`].
     pub address: HostPort,
+    /// Serve HTTP there: the port is named, or there is no other.
+    pub plain: bool,
+    /// Where it listens for HTTPS, and how it speaks that
+    /// [`metricsProvider.httpsPort`, `metricsProvider.ssl.*`].
+    pub secure: Option<(HostPort, EndpointTls)>,
 }
 
 impl Default for MetricsSettings {
@@ -51,6 +76,8 @@ impl Default for MetricsSettings {
         Self {
             prometheus: false,
             address: HostPort::new("0.0.0.0", 7000),
+            plain: true,
+            secure: None,
         }
     }
 }
@@ -123,7 +150,102 @@ pub(super) fn metrics_host(draft: &mut Draft, value: &str) -> Parsed<()> {
 
 pub(super) fn metrics_port(draft: &mut Draft, value: &str) -> Parsed<()> {
     draft.config.metrics.address.port = port(value)?;
+    draft.metrics_port_named = true;
     Ok(())
+}
+
+pub(super) fn metrics_https_port(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.metrics_https_port = Some(port(value)?);
+    Ok(())
+}
+
+pub(super) fn port_unification(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.admin_tls.unification = boolean(value)?;
+    Ok(())
+}
+
+pub(super) fn force_https(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.admin_tls.force = boolean(value)?;
+    Ok(())
+}
+
+pub(super) fn need_client_auth(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.admin_tls.need_client_auth = boolean(value)?;
+    Ok(())
+}
+
+/// What has been said about HTTPS of the commands' endpoint.
+#[derive(Default)]
+pub(super) struct AdminTls {
+    unification: bool,
+    force: bool,
+    need_client_auth: bool,
+}
+
+impl Draft {
+    /// HTTPS of both endpoints. `between_servers` is what `ssl.quorum.*` says.
+    pub(super) fn finish_endpoints(&mut self, between_servers: Side) -> Result<(), ConfigError> {
+        self.finish_admin_tls(between_servers)?;
+        self.finish_metrics_tls()
+    }
+
+    fn finish_admin_tls(&mut self, between_servers: Side) -> Result<(), ConfigError> {
+        let asked = &self.admin_tls;
+        let wanted_by = match (asked.force, asked.unification) {
+            (true, _) => "admin.forceHttps",
+            (false, true) => "admin.portUnification",
+            (false, false) if asked.need_client_auth && self.config.admin.enabled => {
+                let what =
+                    "expected admin.portUnification=true or admin.forceHttps=true beside it: \
+                            without TLS nobody shows a certificate"
+                        .to_owned();
+                return Err(self.contradiction("admin.needClientAuth", what));
+            }
+            (false, false) => return Ok(()),
+        };
+        if !self.config.admin.enabled {
+            return Ok(());
+        }
+        let mut side = between_servers;
+        side.client_auth = Some(match asked.need_client_auth {
+            true => ClientAuth::Need,
+            false => ClientAuth::None,
+        });
+        let settings = self.settings(side, "ssl.quorum.", wanted_by)?;
+        self.config.admin.tls = Some(EndpointTls {
+            settings: TlsSettings {
+                client_hostname_verification: false,
+                reload: self.tls.quorum_reload,
+                ..settings
+            },
+            accept_plain: !self.admin_tls.force,
+        });
+        Ok(())
+    }
+
+    fn finish_metrics_tls(&mut self) -> Result<(), ConfigError> {
+        let Some(port) = self
+            .metrics_https_port
+            .filter(|_| self.config.metrics.prometheus)
+        else {
+            return Ok(());
+        };
+        let mut side = std::mem::take(&mut self.tls.metrics_side);
+        side.client_auth = Some(match self.metrics_client_auth {
+            (true, _) => ClientAuth::Need,
+            (false, true) => ClientAuth::Want,
+            (false, false) => ClientAuth::None,
+        });
+        let settings = self.settings(side, METRICS_PREFIX, "metricsProvider.httpsPort")?;
+        let metrics = &mut self.config.metrics;
+        metrics.plain = self.metrics_port_named;
+        let tls = EndpointTls {
+            settings,
+            accept_plain: false,
+        };
+        metrics.secure = Some((HostPort::new(&*metrics.address.host, port), tls));
+        Ok(())
+    }
 }
 
 #[cfg(test)]

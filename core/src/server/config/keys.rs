@@ -466,10 +466,10 @@ static KEYS: &[Key] = &[
     both("admin.idleTimeout", Set(endpoints::idle_timeout)),
     both("admin.rateLimiterIntervalInMS", Set(endpoints::rate_limit)),
     both("admin.snapshot.enabled", Set(endpoints::snapshot_enabled)),
-    both(
-        "admin.restore.enabled",
-        NoMeaning(|v| boolean(v).map(drop)),
-    ),
+    both("admin.restore.enabled", Set(endpoints::restore_enabled)),
+    both("admin.portUnification", Set(endpoints::port_unification)),
+    both("admin.forceHttps", Set(endpoints::force_https)),
+    both("admin.needClientAuth", Set(endpoints::need_client_auth)),
     both("admin.httpVersion", ANY),
     file(
         "metricsProvider.className",
@@ -477,8 +477,11 @@ static KEYS: &[Key] = &[
     ),
     file("metricsProvider.httpHost", Set(endpoints::metrics_host)),
     file("metricsProvider.httpPort", Set(endpoints::metrics_port)),
-    file("metricsProvider.httpsPort", NotYet(&[])),
-    file("metricsProvider.ssl.*", NotYet(&[])),
+    file(
+        "metricsProvider.httpsPort",
+        Set(endpoints::metrics_https_port),
+    ),
+    file("metricsProvider.ssl.*", Family(tls::apply_of_metrics)),
     both("admin.*", NotYet(OFF)),
     // What a server records of what it did.
     file("zoowarden.history.enabled", record::ENABLED),
@@ -814,7 +817,7 @@ mod tests {
             find("admin.serverPort").map(|k| k.name),
             Some("admin.serverPort")
         );
-        assert_eq!(find("admin.forceHttps").map(|k| k.name), Some("admin.*"));
+        assert_eq!(find("admin.other").map(|k| k.name), Some("admin.*"));
         assert_eq!(find("leader.nodelay").map(|k| k.place), Some(Place::Bare));
         assert!(find("ticktime").is_none());
         assert_eq!(find_similar("ticktime").map(|k| k.name), Some("tickTime"));

@@ -32,7 +32,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-pub use endpoints::{AdminSettings, MetricsSettings};
+pub use endpoints::{AdminSettings, EndpointTls, MetricsSettings};
 pub use ensemble::{Ensemble, HostPort, Member, Role, ServerId};
 pub use error::ConfigError;
 pub use load::load;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::endpoints::AdminTls;
 use super::ensemble::Role;
 use super::error::ConfigError;
 use super::keys::{Key, Place, Treatment, find, find_similar};
@@ -101,6 +102,11 @@ pub(super) struct Draft {
     pub(super) session_timeout_ms_max: Option<u32>,
     pub(super) peer_type: Option<Role>,
     pub(super) admin_enabled: Option<bool>,
+    pub(super) admin_tls: AdminTls,
+    pub(super) metrics_port_named: bool,
+    pub(super) metrics_https_port: Option<u16>,
+    /// `need` and `want` of the metrics' endpoint.
+    pub(super) metrics_client_auth: (bool, bool),
     pub(super) standalone_enabled: bool,
     pub(super) quorum_listen_on_all_ips: bool,
     pub(super) fips_mode: bool,
@@ -133,6 +139,10 @@ impl Draft {
             session_timeout_ms_max: None,
             peer_type: None,
             admin_enabled: None,
+            admin_tls: AdminTls::default(),
+            metrics_port_named: false,
+            metrics_https_port: None,
+            metrics_client_auth: (true, true),
             standalone_enabled: true,
             quorum_listen_on_all_ips: false,
             fips_mode: false,

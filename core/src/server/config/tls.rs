@@ -27,14 +27,15 @@ pub(super) struct TlsDraft {
     pub(super) quorum_reload: bool,
     client_side: Side,
     quorum_side: Side,
+    pub(super) metrics_side: Side,
 }
 
 /// The settings of one prefix.
-#[derive(Default)]
-struct Side {
+#[derive(Clone, Default)]
+pub(super) struct Side {
     /// Of the stores, by what follows the prefix.
     stores: BTreeMap<String, Setting>,
-    client_auth: Option<ClientAuth>,
+    pub(super) client_auth: Option<ClientAuth>,
     protocol: Option<Versions>,
     enabled: Option<Versions>,
     cipher_suites: Option<Vec<String>>,
@@ -42,6 +43,9 @@ struct Side {
     client_hostname_verification: Option<bool>,
     handshake_ms_max: Option<u32>,
 }
+
+/// What settings for the metrics' endpoint begin with.
+pub(super) const METRICS_PREFIX: &str = "metricsProvider.ssl.";
 
 const STORE_KEYS: [&str; 4] = ["location", "password", "passwordPath", "type"];
 
@@ -99,6 +103,30 @@ pub(super) fn apply(draft: &mut Draft, setting: &Setting) -> Parsed<()> {
         "context.supplier.class" => same(value, &[""], "Java classes cannot be loaded")?,
         _ if is_of_store(name) => {
             side.stores.insert(name.to_owned(), setting.clone());
+        }
+        _ => draft.note_unknown(setting, None),
+    }
+    Ok(())
+}
+
+/// One setting `metricsProvider.ssl.*`.
+pub(super) fn apply_of_metrics(draft: &mut Draft, setting: &Setting) -> Parsed<()> {
+    let (value, name) = (&*setting.value, &*setting.key);
+    let name = name.strip_prefix(METRICS_PREFIX).unwrap_or(name);
+    match name {
+        "enabledProtocols" => {
+            let versions = enabled_protocols(draft, value)?;
+            draft.tls.metrics_side.enabled = Some(versions);
+        }
+        "ciphersuites" => {
+            let suites = enabled_suites(draft, value)?;
+            draft.tls.metrics_side.cipher_suites = Some(suites);
+        }
+        "need.client.auth" => draft.metrics_client_auth.0 = boolean(value)?,
+        "want.client.auth" => draft.metrics_client_auth.1 = boolean(value)?,
+        _ if is_of_store(name) => {
+            let stores = &mut draft.tls.metrics_side.stores;
+            stores.insert(name.to_owned(), setting.clone());
         }
         _ => draft.note_unknown(setting, None),
     }
@@ -257,6 +285,8 @@ impl Draft {
             }),
             None => None,
         };
+        // Before the settings between servers are taken, which it shares.
+        self.finish_endpoints(self.tls.quorum_side.clone())?;
         self.finish_quorum_tls()
     }
 
@@ -295,7 +325,7 @@ impl Draft {
         Ok(())
     }
 
-    fn settings(
+    pub(super) fn settings(
         &self,
         side: Side,
         prefix: &str,
@@ -315,7 +345,7 @@ impl Draft {
                 "expected {prefix}trustStore.location beside it, the file of the certificates to \
                  trust"
             );
-            if wanted_by != "sslQuorum" && wanted_by != "portUnification" {
+            if prefix == "ssl." {
                 what.push_str("; or ssl.clientAuth=none, if clients need not show who they are");
             }
             return Err(self.contradiction(wanted_by, what));

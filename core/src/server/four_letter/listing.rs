@@ -39,6 +39,8 @@ pub enum Tracked {
 pub struct Dump {
     /// All sessions.
     pub sessions: Tracked,
+    /// Sessions that only this server knows, by their deadlines; `None` unless there may be such.
+    pub local: Option<Vec<Bucket<SessionId>>>,
     /// Sessions that own znodes, with their paths.
     pub ephemerals: Vec<(SessionId, Vec<String>)>,
     /// Connections of this server by the time they are given up, with their sessions; 0 before the
@@ -54,8 +56,15 @@ fn hex(session: SessionId) -> String {
 /// The answer to `dump`.
 pub fn dump(dump: &Dump) -> String {
     let mut out = String::from("SessionTracker dump:\n");
+    if let Some(local) = &dump.local {
+        out.push_str("Local Session ");
+        put_buckets(&mut out, local, |session| hex(*session));
+    }
     match &dump.sessions {
         Tracked::Expiring(buckets) => {
+            if dump.local.is_some() {
+                out.push_str("Global ");
+            }
             out.push_str("Session ");
             put_buckets(&mut out, buckets, |session| hex(*session));
         }

@@ -245,6 +245,8 @@ pub struct ConnectionStatus {
     pub received: u64,
     /// Frames sent.
     pub sent: u64,
+    /// Whether it came to a port of TLS alone.
+    pub is_secure: bool,
     /// Once the handshake is over.
     pub session: Option<ConnectionSession>,
 }

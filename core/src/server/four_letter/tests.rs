@@ -43,6 +43,7 @@ fn connection(port: u16, interest: Interest) -> ConnectionStatus {
         queued: 0,
         received: 1,
         sent: 1,
+        is_secure: false,
         session: None,
     }
 }
@@ -418,6 +419,7 @@ fn dump_of_a_server_alone_is_zookeepers() {
     let sessions = Tracked::Expiring(vec![bucket(0, vec![A]), bucket(10_000, vec![B])]);
     assert_eq!(
         dump(&Dump {
+            local: None,
             sessions,
             ephemerals: ephemerals(),
             connections,
@@ -437,6 +439,7 @@ fn dump_of_a_server_alone_is_zookeepers() {
 #[test]
 fn dump_of_a_follower_shows_timeouts() {
     let dumped = dump(&Dump {
+        local: None,
         sessions: Tracked::Followed(vec![(A, 10_000)]),
         ephemerals: Vec::new(),
         connections: Vec::new(),
