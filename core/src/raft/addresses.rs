@@ -72,9 +72,9 @@ fn entry((id, member): (&ServerId, &Member)) -> (ServerId, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{ConnectionId, Zxid, server_line};
+    use crate::proto::{ConnectionId, SessionId, Zxid, server_line};
     use crate::session::Origin;
-    use crate::tree::Pending;
+    use crate::tree::{Asker, Pending};
 
     fn members(hosts: &[&str]) -> BTreeMap<ServerId, Member> {
         let member = |(id, host): (u8, &&str)| {
@@ -111,9 +111,13 @@ mod tests {
         configuration.pending = Some(Pending {
             id: Zxid(9),
             members: members(&["a", "moved", "new"]),
-            origin: Origin {
-                server: ServerId(1),
-                connection: ConnectionId(1),
+            asker: Asker {
+                origin: Origin {
+                    server: ServerId(1),
+                    connection: ConnectionId(1),
+                },
+                session: SessionId(1),
+                identities: Vec::new(),
             },
         });
         book.learn(&configuration);

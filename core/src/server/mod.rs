@@ -14,6 +14,7 @@
 //! | sync | connections that wait for a read index | [`Server::stop`] |
 //! | certificates | when keys and certificates are read again; ends at once if never | [`Server::stop`] |
 //! | keeper | when to snapshot, what to purge, disk space, the log's health | [`Server::stop`] |
+//! | moving | the places it listens at, as reconfigs move them | [`Server::stop`] |
 //! | dynamic file | zoo.cfg and the dynamic file, as reconfigs change them | [`Server::stop`] |
 //! | joining | this server's way into the ensemble; ends when it serves | [`Server::stop`] |
 //! | leadership, lanes, peers | see `raft` | `Consensus::stop` |
@@ -40,6 +41,7 @@ mod limits;
 mod listener;
 pub mod migration;
 mod modes;
+mod moving;
 pub mod observer;
 mod open;
 mod records;
@@ -58,7 +60,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
+use crate::environment::{Clock, Doors, Listener, Net, SystemClock, Tcp};
 use crate::history::History;
 use crate::metrics::Basic;
 use crate::proto::{ConnectionId, ServerId, SessionId};
@@ -71,6 +73,7 @@ use crate::server::config::{Config, HostPort, Role, Transport};
 use crate::server::console::Console;
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::server::modes::Modes;
+use crate::server::moving::{Port, Ports};
 use crate::server::records::Records;
 use crate::server::secure::ClientTls;
 use crate::server::throttle::Throttle;
@@ -86,6 +89,10 @@ const OUTBOX_BYTES_MAX: usize = 64 << 20;
 
 /// Connections the operating system queues, unless `clientPortListenBacklog` says otherwise.
 const BACKLOG: i32 = 1024;
+
+/// What the ports are called in messages.
+const CLIENT_PORT: &str = "client port";
+const QUORUM_PORT: &str = "quorum port";
 
 /// How long an expiry by hand may take to be agreed upon.
 const EXPIRE_LIMIT: Duration = Duration::from_secs(10);
@@ -109,7 +116,8 @@ pub(crate) struct Shared {
     next_connection: AtomicU64,
     records: Records,
     pub(crate) started_ms: u64,
-    pub(crate) client_port: u16,
+    /// Where clients come in.
+    clients: Doors,
     /// Another port of TLS alone, if there is one.
     pub(crate) secure_client_port: Option<u16>,
     pub(crate) client_tls: Option<ClientTls>,
@@ -119,6 +127,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The port that clients find it at now; 0 at a moment without one.
+    pub(crate) fn client_port(&self) -> u16 {
+        self.clients.address().map_or(0, |address| address.port())
     }
 }
 
@@ -163,6 +176,13 @@ impl Seams {
     }
 }
 
+/// Whose business the listener for clients is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owned {
+    ByServer,
+    ByCaller,
+}
+
 impl Server {
     /// Starts the server that `config` describes. It serves once [`Server::ready`] says so.
     pub async fn start(config: Config) -> Result<Server, StartError> {
@@ -173,13 +193,22 @@ impl Server {
     /// Starts a server on other files, connections and clocks than the machine's.
     pub async fn start_on(seams: Seams, config: Config) -> Result<Server, StartError> {
         let clients = listen_to_clients(&config, &*seams.net)?;
-        Server::start_behind(clients, seams, config).await
+        Server::launch(clients, Owned::ByServer, seams, config).await
     }
 
-    /// Starts a server whose clients come through a listener that is there already;
-    /// `client_address` of `config` is not used.
+    /// Starts a server whose clients come through a listener that is there already, and that no
+    /// reconfig moves; `client_address` of `config` is not used.
     pub(crate) async fn start_behind(
         clients: Box<dyn Listener>,
+        seams: Seams,
+        config: Config,
+    ) -> Result<Server, StartError> {
+        Server::launch(clients, Owned::ByCaller, seams, config).await
+    }
+
+    async fn launch(
+        clients: Box<dyn Listener>,
+        owned: Owned,
         seams: Seams,
         mut config: Config,
     ) -> Result<Server, StartError> {
@@ -190,7 +219,9 @@ impl Server {
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
         let client_address = clients.address()?;
-        let peers = listen_to_peers(&config, &*secured.net)?;
+        let clients = Doors::new(clients);
+        let peers = listen_to_peers(&config, &*secured.net)?.map(Doors::new);
+        let ports = ports(&config, owned, (&clients, &net), (&peers, &secured.net));
         let mut opened = open::open_aside(&config, &disk).await?;
         warn_of_large_requests(&config);
         let lane = new_lane(my_id(&config), &opened.recovered.tree, clock.wall_ms());
@@ -219,7 +250,7 @@ impl Server {
             replica,
             consensus: consensus.await?,
             started_ms: clock.monotonic_ms(),
-            client_port: client_address.port(),
+            clients: clients.clone(),
             secure_client_port: secure_client_address.map(|address| address.port()),
             client_tls: secured.clients,
             clock,
@@ -240,7 +271,8 @@ impl Server {
             tasks: Mutex::new(Vec::new()),
             _locks: opened.locks,
         };
-        server.spawn_listeners(clients, secure_clients, peers);
+        server.spawn_listeners(Box::new(clients), secure_clients, peers);
+        server.spawn(moving::run(Arc::clone(&shared), ports));
         server.spawn(secure::renew(secured.renewed));
         server.spawn(leader::run(Arc::clone(&shared), heard));
         server.spawn(sync::run(Arc::clone(&shared), asking));
@@ -253,10 +285,10 @@ impl Server {
         &self,
         clients: Box<dyn Listener>,
         secure: Option<Box<dyn Listener>>,
-        peers: Option<Box<dyn Listener>>,
+        peers: Option<Doors>,
     ) {
         if let Some(peers) = peers {
-            self.shared.consensus.serve_peers(peers);
+            self.shared.consensus.serve_peers(Box::new(peers));
         }
         let transport = self.shared.config.client_transport;
         let shared = Arc::clone(&self.shared);
@@ -521,7 +553,7 @@ pub(crate) fn listen_to_clients(
     config: &Config,
     net: &dyn Net,
 ) -> Result<Box<dyn Listener>, StartError> {
-    bind(net, &config.client_address, backlog(config), "client port")
+    bind(net, &config.client_address, backlog(config), CLIENT_PORT)
 }
 
 fn listen_to_secure_clients(
@@ -548,13 +580,27 @@ fn listen_to_peers(
     let Some(ensemble) = &config.ensemble else {
         return Ok(None);
     };
-    let member = ensemble.me();
-    let host = match ensemble.quorum_listen_on_all_ips {
-        true => "0.0.0.0",
-        false => member.host.as_str(),
-    };
-    let address = HostPort::new(host, member.quorum_port);
-    bind(net, &address, BACKLOG, "quorum port").map(Some)
+    let address = moving::peer_place(ensemble);
+    bind(net, &address, BACKLOG, QUORUM_PORT).map(Some)
+}
+
+/// The ports that a reconfig may move, each with the network it is on.
+fn ports(
+    config: &Config,
+    owned: Owned,
+    (clients, net): (&Doors, &Arc<dyn Net>),
+    (peers, peers_net): (&Option<Doors>, &Arc<dyn Net>),
+) -> Ports {
+    let clients = (owned == Owned::ByServer).then(|| {
+        let (place, backlog) = (config.client_address.clone(), backlog(config));
+        Port::new(CLIENT_PORT, Arc::clone(net), backlog, clients.clone(), place)
+    });
+    let ensemble = config.ensemble.as_ref();
+    let peers = peers.as_ref().zip(ensemble).map(|(peers, ensemble)| {
+        let place = moving::peer_place(ensemble);
+        Port::new(QUORUM_PORT, Arc::clone(peers_net), BACKLOG, peers.clone(), place)
+    });
+    Ports { clients, peers }
 }
 
 fn bind(

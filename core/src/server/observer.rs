@@ -43,7 +43,7 @@ pub struct Observer {
 
 impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Observer({})", self.shared.client_port)
+        write!(f, "Observer({})", self.shared.client_port())
     }
 }
 

@@ -25,7 +25,7 @@ use crate::environment::Clock;
 use crate::proto::{Code, EventKind, Id, OpCode, Zxid};
 use crate::replica::{Seen, Witness};
 use crate::server::config::AuditSettings;
-use crate::tree::{Draft, SessionChange, Tracing};
+use crate::tree::{self, Answering, Draft, SessionChange, Tracing};
 use line::{Asker, Line, Outcome};
 
 /// Lines on their way at most; a second of many writes.
@@ -120,10 +120,21 @@ impl Audit {
                 ..
             } => {
                 let asker = Asker::new(session, &[Id::new("ip", &ip)], ip);
-                self.send(line::of_refused_reconfig(&asker));
+                self.send(line::of_reconfig(&asker, Outcome::Failure));
             }
             _ => {}
         }
+    }
+
+    /// A reconfig is done or refused when its leader says so, long after it was asked for.
+    fn of_decided(&self, seen: &Seen<'_>, decided: &tree::Asker) {
+        let ip = address(seen, &decided.identities);
+        let asker = Asker::new(decided.session, &decided.identities, ip);
+        let outcome = match seen.applied.result {
+            Ok(_) => Outcome::Success,
+            Err(_) => Outcome::Failure,
+        };
+        self.send(line::of_reconfig(&asker, outcome));
     }
 }
 
@@ -148,6 +159,10 @@ impl Witness for Audit {
                 for event in events.filter(|event| event.kind == EventKind::Deleted) {
                     self.send(line::of_ephemeral(session, &self.user, &event.path));
                 }
+            }
+        } else if let Answering::Earlier(asker) = &seen.applied.answering {
+            if asker.origin.server == seen.server {
+                self.of_decided(seen, asker);
             }
         } else if seen.lane.server == seen.server {
             self.of_request(seen);
