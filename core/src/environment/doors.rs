@@ -88,6 +88,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::environment::Net;
     use crate::environment::in_process::entrance;
 
     #[tokio::test]

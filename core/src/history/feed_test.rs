@@ -191,7 +191,7 @@ fn bytes_on_their_way_are_limited_too() {
             zxid: Zxid(zxid),
             time_ms: BEGIN_MS,
         };
-        let change = Who::of(&request()).did(at, 0, trace);
+        let change = Who::of(&request(), &Answering::Asker).did(at, 0, trace);
         feed.push(&mut inner, change);
     }
     let kept = zxids(&drain(&feed)).len();

@@ -17,13 +17,15 @@ use crate::tree::Configuration;
 /// reconfig might never be done.
 #[derive(Debug)]
 pub(crate) struct AddressBook {
+    me: ServerId,
     files: Members,
     log: RwLock<BTreeMap<ServerId, String>>,
 }
 
 impl AddressBook {
-    pub(crate) fn new(files: Members, configuration: &Configuration) -> AddressBook {
+    pub(crate) fn new(me: ServerId, files: Members, configuration: &Configuration) -> AddressBook {
         let book = AddressBook {
+            me,
             files,
             log: RwLock::default(),
         };
@@ -46,7 +48,14 @@ impl AddressBook {
             let moved = moved.filter(|(id, m)| present(id) != Some(m.quorum_address()));
             log.extend(moved.map(entry));
         }
-        *self.log.write() = log;
+        let mut known = self.log.write();
+        // One that was removed stays where it was then.
+        if let Some(mine) = known.remove(&self.me)
+            && configuration.is_reconfigured
+        {
+            log.entry(self.me).or_insert(mine);
+        }
+        *known = log;
     }
 
     /// Where a server is, as `host:port`.
@@ -98,7 +107,7 @@ mod tests {
             members: members(&["a", "b"]),
             ..Configuration::default()
         };
-        let book = AddressBook::new(files, &configuration);
+        let book = AddressBook::new(ServerId(2), files, &configuration);
         let addresses = |book: &AddressBook| {
             let of = |id: ServerId| format!("{id}={}", book.address(id).unwrap());
             book.servers()
@@ -123,8 +132,18 @@ mod tests {
         book.learn(&configuration);
         assert_eq!(addresses(&book), "1=mine:1 2=moved:1 3=new:1");
         configuration.pending = None;
-        configuration.is_reconfigured = true;
         book.learn(&configuration);
-        assert_eq!(addresses(&book), "1=a:1 2=b:1");
+        assert_eq!(addresses(&book), "1=mine:1 2=b:1", "it was refused");
+        configuration.is_reconfigured = true;
+        configuration.members = members(&["a", "moved"]);
+        book.learn(&configuration);
+        assert_eq!(addresses(&book), "1=a:1 2=moved:1");
+        configuration.members = members(&["a"]);
+        book.learn(&configuration);
+        assert_eq!(
+            addresses(&book),
+            "1=a:1 2=moved:1",
+            "a guest stays where it is"
+        );
     }
 }

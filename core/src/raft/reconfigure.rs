@@ -380,25 +380,6 @@ impl Consensus {
     }
 }
 
-impl Consensus {
-    /// Tells the operator when this server is not where the others look for it from now on.
-    pub(super) fn compare_own_place(&self, configuration: &Configuration) {
-        let now = configuration.members.get(&self.me);
-        let (Some(now), Some(files)) = (now, self.files.lines.get(&self.me)) else {
-            return;
-        };
-        let moved = now.quorum_address() != files.quorum_address();
-        let clients = now.client_address.is_some()
-            && files.client_address.is_some()
-            && now.client_address != files.client_address;
-        if configuration.is_reconfigured && (moved || clients) {
-            tracing::warn!(%now, was = %files,
-                "a reconfig gave this server another address; it listens there once it is \
-                 restarted");
-        }
-    }
-}
-
 /// The line of a voter that no file knows any more: what Raft needs of it is known.
 fn voter_at(address: &str) -> Option<Member> {
     let (host, port) = address.rsplit_once(':')?;

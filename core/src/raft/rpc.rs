@@ -10,7 +10,7 @@ use openraft::raft::{
 };
 
 use crate::proto::{Malformed, Reader, Writer};
-use crate::raft::peer::{frame, invalid};
+use crate::raft::peer::{REFUSED, frame, invalid, refused};
 use crate::raft::types::{
     Entry, TypeConfig, get_log_id, get_vote, payload, payload_bytes, put_log_id, put_vote,
 };
@@ -168,6 +168,7 @@ pub(crate) fn transfer_response(
 pub(crate) fn answer(body: &Bytes) -> io::Result<Bytes> {
     match body.first() {
         Some(0) => Ok(body.slice(1..)),
+        Some(&REFUSED) => Err(refused(&body[1..])),
         Some(_) => Err(io::Error::other(
             String::from_utf8_lossy(&body[1..]).into_owned(),
         )),

@@ -119,7 +119,7 @@ pub(crate) struct Shared {
     /// Where clients come in.
     clients: Doors,
     /// Another port of TLS alone, if there is one.
-    pub(crate) secure_client_port: Option<u16>,
+    pub(crate) secure_client_address: Option<SocketAddr>,
     pub(crate) client_tls: Option<ClientTls>,
     pub(crate) console: Console,
 }
@@ -141,7 +141,6 @@ impl Shared {
 pub struct Server {
     shared: Arc<Shared>,
     client_address: SocketAddr,
-    secure_client_address: Option<SocketAddr>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     _locks: Vec<DataDir>,
 }
@@ -209,25 +208,23 @@ impl Server {
     async fn launch(
         clients: Box<dyn Listener>,
         owned: Owned,
-        seams: Seams,
+        Seams { disk, net, clock }: Seams,
         mut config: Config,
     ) -> Result<Server, StartError> {
-        let Seams { disk, net, clock } = seams;
         let secured = secure::secure(&config, Arc::clone(&net)).await?;
         let secure_clients = listen_to_secure_clients(&config, &*net)?;
-        let secure_client_address = secure_clients.as_ref().map(|l| l.address()).transpose()?;
+        let secure_client_address = secure_clients.as_ref().map(|l| l.address());
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
-        let client_address = clients.address()?;
-        let clients = Doors::new(clients);
+        let (client_address, clients) = (clients.address()?, Doors::new(clients));
         let peers = listen_to_peers(&config, &*secured.net)?.map(Doors::new);
         let ports = ports(&config, owned, (&clients, &net), (&peers, &secured.net));
         let mut opened = open::open_aside(&config, &disk).await?;
-        warn_of_large_requests(&config);
         let lane = new_lane(my_id(&config), &opened.recovered.tree, clock.wall_ms());
         let records = Records::start(&config, &clock, opened.recovered.tree.last_zxid())?;
         let replica = Arc::new(records.watch(new_replica(&config, &mut opened, lane)));
         let (touched, heard) = mpsc::unbounded_channel();
+        let (syncs, asking) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
             me: lane.server,
             members: members(&config),
@@ -241,7 +238,6 @@ impl Server {
             timing: Timing::for_tick(Duration::from_millis(u64::from(config.tick_ms))),
             touched,
         });
-        let (syncs, asking) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             limits: Limits::new(&config),
             throttle: Throttle::new(&config, Arc::clone(replica.metrics()), clock.monotonic_ms()),
@@ -251,7 +247,7 @@ impl Server {
             consensus: consensus.await?,
             started_ms: clock.monotonic_ms(),
             clients: clients.clone(),
-            secure_client_port: secure_client_address.map(|address| address.port()),
+            secure_client_address: secure_client_address.transpose()?,
             client_tls: secured.clients,
             clock,
             log: opened.log,
@@ -264,20 +260,18 @@ impl Server {
             records,
             console: Console::default(),
         });
+        shared.records.started();
         let server = Server {
             shared: Arc::clone(&shared),
             client_address,
-            secure_client_address,
             tasks: Mutex::new(Vec::new()),
             _locks: opened.locks,
         };
-        server.spawn_listeners(Box::new(clients), secure_clients, peers);
-        server.spawn(moving::run(Arc::clone(&shared), ports));
+        server.spawn_listeners(Box::new(clients), secure_clients, peers, ports);
         server.spawn(secure::renew(secured.renewed));
         server.spawn(leader::run(Arc::clone(&shared), heard));
-        server.spawn(sync::run(Arc::clone(&shared), asking));
+        server.spawn(sync::run(shared, asking));
         server.spawn_clockwork(opened.standing);
-        shared.records.started();
         Ok(server)
     }
 
@@ -286,7 +280,9 @@ impl Server {
         clients: Box<dyn Listener>,
         secure: Option<Box<dyn Listener>>,
         peers: Option<Doors>,
+        ports: Ports,
     ) {
+        self.spawn(moving::run(Arc::clone(&self.shared), ports));
         if let Some(peers) = peers {
             self.shared.consensus.serve_peers(Box::new(peers));
         }
@@ -346,7 +342,7 @@ impl Server {
         Observer::new(Arc::clone(&self.shared))
     }
 
-    /// Where clients connect, with the port that was really opened.
+    /// Where clients connected when it started, with the port that was really opened.
     pub fn client_address(&self) -> SocketAddr {
         self.client_address
     }
@@ -354,7 +350,7 @@ impl Server {
     /// Where clients connect with TLS, if that is another port, with the port that was really
     /// opened.
     pub fn secure_client_address(&self) -> Option<SocketAddr> {
-        self.secure_client_address
+        self.shared.secure_client_address
     }
 
     /// Where the data lies, absolute.
@@ -448,6 +444,7 @@ fn my_id(config: &Config) -> ServerId {
 
 /// The replica of what was recovered.
 fn new_replica(config: &Config, opened: &mut open::Opened, lane: Lane) -> Replica {
+    warn_of_large_requests(config);
     // Moved, not cloned: a second owner would make every change copy its way.
     let tree = std::mem::take(&mut opened.recovered.tree);
     let metrics = Arc::clone(&opened.metrics);
@@ -593,12 +590,24 @@ fn ports(
 ) -> Ports {
     let clients = (owned == Owned::ByServer).then(|| {
         let (place, backlog) = (config.client_address.clone(), backlog(config));
-        Port::new(CLIENT_PORT, Arc::clone(net), backlog, clients.clone(), place)
+        Port::new(
+            CLIENT_PORT,
+            Arc::clone(net),
+            backlog,
+            clients.clone(),
+            place,
+        )
     });
     let ensemble = config.ensemble.as_ref();
     let peers = peers.as_ref().zip(ensemble).map(|(peers, ensemble)| {
         let place = moving::peer_place(ensemble);
-        Port::new(QUORUM_PORT, Arc::clone(peers_net), BACKLOG, peers.clone(), place)
+        Port::new(
+            QUORUM_PORT,
+            Arc::clone(peers_net),
+            BACKLOG,
+            peers.clone(),
+            place,
+        )
     });
     Ports { clients, peers }
 }

@@ -190,7 +190,9 @@ impl Place {
         let mut peers = vec![own.unwrap_or(&self.line).quorum_address()];
         peers.extend(soon.map(Member::quorum_address));
         if ensemble.quorum_listen_on_all_ips {
-            peers.iter_mut().for_each(|place| place.host = ANY.to_owned());
+            peers
+                .iter_mut()
+                .for_each(|place| place.host = ANY.to_owned());
         }
         if !serves {
             peers.push(self.first.clone());
@@ -250,7 +252,7 @@ pub(super) fn peer_place(ensemble: &Ensemble) -> HostPort {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Tcp;
+    use crate::environment::{Listener, Tcp};
     use crate::proto::{ConnectionId, ServerId, SessionId, Zxid, server_line};
     use crate::session::Origin;
     use crate::tree::{Asker, Pending};
@@ -265,7 +267,14 @@ mod tests {
         ensemble.members.insert(ServerId(1), member("a:1:2;3"));
         let line = ensemble.me().clone();
         let clients = None;
-        (ensemble, Place { line, clients, first })
+        (
+            ensemble,
+            Place {
+                line,
+                clients,
+                first,
+            },
+        )
     }
 
     #[test]
@@ -299,10 +308,18 @@ mod tests {
         assert_eq!(shown(&now, true), "a:1", "it was refused");
         now.is_reconfigured = true;
         now.members.insert(ServerId(1), member("b:1:2;4"));
-        assert_eq!(shown(&now, false), "a:1 b:1", "the log may be behind the files");
+        assert_eq!(
+            shown(&now, false),
+            "a:1 b:1",
+            "the log may be behind the files"
+        );
         assert_eq!(shown(&now, true), "b:1 ;0.0.0.0:4");
         now.members.clear();
-        assert_eq!(shown(&now, true), "b:1 ;0.0.0.0:4", "a guest stays where it is");
+        assert_eq!(
+            shown(&now, true),
+            "b:1 ;0.0.0.0:4",
+            "a guest stays where it is"
+        );
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(crate) struct Audit {
     /// Gives nothing, and ends with the thread.
     ended: Mutex<Receiver<()>>,
     lost: Arc<AtomicU64>,
+    /// What is applied before is the log once more.
+    is_started: AtomicBool,
     /// The account that the server runs as.
     user: String,
 }
@@ -69,6 +71,7 @@ impl Audit {
             lines: Mutex::new(Some(lines)),
             ended: Mutex::new(ended),
             lost,
+            is_started: AtomicBool::new(false),
             user: account(),
         })
     }
@@ -77,6 +80,7 @@ impl Audit {
     pub(crate) fn started(&self) {
         let line = line::of_server(&self.user, "serverStart", Outcome::Success);
         self.send(line);
+        self.is_started.store(true, Ordering::Relaxed);
     }
 
     /// Writes that the server stops, and everything before it. Blocks, for a few seconds at most.
@@ -152,6 +156,9 @@ impl Witness for Audit {
     }
 
     fn saw(&self, seen: &mut Seen<'_>) {
+        if !self.is_started.load(Ordering::Relaxed) {
+            return;
+        }
         if let SessionChange::Closed { session, origin } = seen.applied.session {
             let server = origin.map_or(seen.lane.server, |origin| origin.server);
             if server == seen.server {
