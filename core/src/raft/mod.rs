@@ -53,6 +53,8 @@ use crate::replica::Replica;
 use crate::storage::{EntryId, Log, SnapshotFile, Snapshots};
 use crate::tree::{Draft, Lane, Tree};
 
+#[cfg(test)]
+pub(crate) use rpc::memberships_in;
 pub use seed::{SeedError, replayed, seed};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;

@@ -271,6 +271,12 @@ impl Consensus {
         }
     }
 
+    /// Who votes by Raft's membership: two sets while it is joint.
+    #[cfg(test)]
+    pub(crate) fn voter_sets(&self) -> Vec<BTreeSet<u64>> {
+        self.membership().get_joint_config().clone()
+    }
+
     pub(super) fn membership(&self) -> Membership {
         let metrics = self.raft.metrics();
         let membership = metrics.borrow_watched().membership_config.clone();

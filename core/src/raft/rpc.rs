@@ -38,6 +38,24 @@ pub(crate) fn append_frame(request: &AppendEntriesRequest<TypeConfig>) -> BytesM
     })
 }
 
+/// What a tapped connection between servers carries, by the body of one of Raft's requests: how
+/// many sets of voters each membership in it has, 2 for a joint one.
+#[cfg(test)]
+pub(crate) fn memberships_in(body: &[u8]) -> Vec<usize> {
+    let request = match body.first() {
+        Some(&APPEND) => append_request(&Bytes::copy_from_slice(body)),
+        _ => return Vec::new(),
+    };
+    let entries = request.map_or(Vec::new(), |request| request.entries);
+    let memberships = entries.iter().filter_map(|entry| match &entry.payload {
+        openraft::EntryPayload::Membership(membership) => Some(membership),
+        _ => None,
+    });
+    memberships
+        .map(|membership| membership.get_joint_config().len())
+        .collect()
+}
+
 /// Reads an append request; the batches in it share `bytes`.
 fn append_request(bytes: &Bytes) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
     let r = &mut Reader::new(&bytes[1..]);
