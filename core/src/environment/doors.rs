@@ -95,17 +95,16 @@ mod tests {
     async fn places_come_and_go_while_somebody_accepts_and_connections_stay() {
         let (old, inbox) = entrance();
         let doors = Doors::new(Box::new(inbox));
-        let accepting = doors.clone();
-        let accepted = tokio::spawn(async move {
-            let first = accepting.accept().await.unwrap();
-            (first, accepting.accept().await.unwrap())
-        });
         let mut first = old.connect("old").await.unwrap();
+        let mut one = doors.accept().await.unwrap();
+        let accepting = doors.clone();
+        let accepted = tokio::spawn(async move { accepting.accept().await });
+        tokio::task::yield_now().await;
         let (new, inbox) = entrance();
         doors.change(&[true], vec![Box::new(inbox)]);
         doors.change(&[false, true], Vec::new());
         let mut second = new.connect("new").await.unwrap();
-        let (mut one, mut two) = accepted.await.unwrap();
+        let mut two = accepted.await.unwrap().unwrap();
         for (near, far) in [(&mut first, &mut one), (&mut second, &mut two)] {
             near.writer.write_all(b"x").await.unwrap();
             assert_eq!(far.reader.read_u8().await.unwrap(), b'x');

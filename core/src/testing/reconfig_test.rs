@@ -32,8 +32,9 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Scene {
-        let settings = "clientPort=2181\nreconfigEnabled=true\nskipACL=yes\n";
-        let settings = NodeConfig::from_zoo_cfg(settings, None).unwrap();
+        let mut settings = NodeConfig::default();
+        settings.other.reconfig.enabled = true;
+        settings.other.skip_acl = true;
         let ensemble = Ensemble::start_with(SERVERS, settings).await.unwrap();
         let leader = ensemble.leader().await.unwrap();
         let mut others = (1..=SERVERS).filter(|id| *id != leader).collect::<Vec<_>>();
