@@ -3,7 +3,7 @@
 
 use zoowarden_tests::client::Client;
 use zoowarden_tests::ensemble::{Ensemble, Plan};
-use zoowarden_tests::operations::mode;
+use zoowarden_tests::operations::{Failure, NEW_CONFIG_NO_QUORUM, mode};
 use zoowarden_tests::wait::{SOON, until};
 
 const ONLY: u8 = 1;
@@ -78,6 +78,53 @@ async fn the_audit_log_is_word_for_word_that_of_zookeeper() {
     })
     .await;
     assert!(log.contains("audit: "), "{log}");
+}
+
+/// A reconfig is written when it is decided, once, on the server that was asked; and the log that
+/// is applied again after a restart is not written again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconfig_is_audited_when_it_is_done_or_refused() {
+    let plan = super::reconfig::changeable(0)
+        .set("audit.enable=true")
+        .set("zoowarden.audit.file=audit.log");
+    let mut ensemble = Ensemble::start(plan).await;
+    let leader = ensemble.wait_for_leader(&[1, 2, 3]).await;
+    let asked = [1, 2, 3].into_iter().find(|id| *id != leader).unwrap();
+    let client = Client::open(ensemble.address(asked), SOON).await.unwrap();
+    let observer = "server.9=127.0.0.1:1:2:observer;3";
+    client.reconfig(Some(observer), None).await.unwrap();
+    let strangers = "server.7=127.0.0.1:1:2;3,server.8=127.0.0.1:4:5;6";
+    let refused = client.reconfig(Some(strangers), Some("1")).await;
+    assert_eq!(refused, Err(Failure::Code(NEW_CONFIG_NO_QUORUM)));
+    let session = client.session().id;
+    let who = format!("session={session}\tuser=127.0.0.1\tip=127.0.0.1\toperation=reconfig");
+    let want = [
+        format!("{who}\tresult=success"),
+        format!("{who}\tresult=failure"),
+    ];
+    let lines = |id: u8| {
+        let file = ensemble.folder(id).join("audit.log");
+        let text = std::fs::read_to_string(file).unwrap();
+        let lines = text.lines().filter_map(|line| line.split_once(" audit: "));
+        let lines = lines.map(|(_, line)| line.to_owned());
+        let reconfigs = lines.filter(|line| line.contains("operation=reconfig"));
+        reconfigs.collect::<Vec<_>>()
+    };
+    until("both are written", SOON, async || {
+        (lines(asked) == want).then_some(())
+    })
+    .await;
+    for other in [1, 2, 3].into_iter().filter(|id| *id != asked) {
+        assert_eq!(lines(other), Vec::<String>::new());
+    }
+    assert!(ensemble.terminate(asked).await.success());
+    ensemble.start_server(asked);
+    ensemble.wait_until_serving(asked).await;
+    assert!(ensemble.terminate(asked).await.success());
+    let file = ensemble.folder(asked).join("audit.log");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert_eq!(text.matches("operation=serverStop").count(), 2);
+    assert_eq!(text.matches("operation=reconfig").count(), 2, "{text}");
 }
 
 /// A server that is to be audited and cannot be does not start.

@@ -10,6 +10,7 @@
 
 mod audit;
 mod disk_full;
+mod growth;
 mod handover;
 mod history;
 mod http;

@@ -19,7 +19,7 @@ const KILLS: u64 = 6;
 const LIFE_US_MAX: u64 = 15_000;
 
 /// Three servers that may be changed by everybody, and `waiting` ones beside them.
-fn changeable(waiting: u8) -> Plan {
+pub(crate) fn changeable(waiting: u8) -> Plan {
     let plan = Plan {
         waiting,
         ..Plan::of(3)
@@ -27,12 +27,12 @@ fn changeable(waiting: u8) -> Plan {
     plan.set("reconfigEnabled=true").set("skipACL=yes")
 }
 
-async fn client(ensemble: &Ensemble, id: u8) -> Client {
+pub(crate) async fn client(ensemble: &Ensemble, id: u8) -> Client {
     Client::open(ensemble.address(id), SOON).await.unwrap()
 }
 
 /// Ids of a configuration, observers in brackets.
-fn members(text: &str) -> String {
+pub(crate) fn members(text: &str) -> String {
     let member = |line: &str| {
         let (id, value) = line.strip_prefix("server.")?.split_once('=')?;
         match value.contains(":observer") {
@@ -47,7 +47,7 @@ fn members(text: &str) -> String {
 }
 
 /// Waits until a server shows these members.
-async fn shows(ensemble: &Ensemble, id: u8, want: &str) {
+pub(crate) async fn shows(ensemble: &Ensemble, id: u8, want: &str) {
     let client = client(ensemble, id).await;
     until(&format!("server {id} shows {want}"), SOON, async || {
         let answer = client

@@ -219,6 +219,14 @@ impl Ensemble {
         self.configure(id);
     }
 
+    /// Takes other ports for a server, for its clients and its peers, and gives the `server.N` line
+    /// that says so. Its own file stays as it is: a reconfig is to move it.
+    pub fn take_other_ports(&mut self, id: u8) -> String {
+        let place = self.place(id);
+        (place.client_port, place.peer_port) = (free_port(), free_port());
+        self.line(id, "participant")
+    }
+
     /// All ids, in order.
     pub fn ids(&self) -> Vec<u8> {
         self.places.keys().copied().collect()

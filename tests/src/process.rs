@@ -1,14 +1,17 @@
 //! The server binary as a child process: where it is, starting it, signals, its end.
 
 use std::fs::{File, OpenOptions};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 pub use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 /// Below the range the system takes ports of its own from, above what kazoo's suite and xtask take.
 const PORTS: Range<u16> = 28_000..32_000;
@@ -43,18 +46,31 @@ fn build() -> PathBuf {
     folder.join("zoowarden")
 }
 
-/// A port nobody listens on. Every call gives another one.
+/// A port that nobody listens on, and that no other run of tests is given until this process ends,
+/// also while nothing listens. Every call gives another one.
 pub fn free_port() -> u16 {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static RESERVED: Mutex<Vec<Socket>> = Mutex::new(Vec::new());
     let offset = std::process::id() as usize * 97;
     for _ in PORTS {
         let place = offset + NEXT.fetch_add(1, Ordering::Relaxed);
         let port = PORTS.start + (place % PORTS.len()) as u16;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if let Ok(socket) = reserve(port) {
+            RESERVED.lock().push(socket);
             return port;
         }
     }
     panic!("no free port in {PORTS:?}");
+}
+
+/// Fails if anybody has bound the port. From then on, only whoever asks for reuse may bind it, as
+/// servers do and this does not.
+fn reserve(port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    socket.bind(&address.into())?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
 }
 
 /// A server process. Dropping it kills it.

@@ -15,7 +15,7 @@ use crate::history::record::{Cause, Change, Operation};
 use crate::proto::{Id, OpCode, SessionId, Zxid};
 use crate::replica::{Seen, Witness};
 use crate::tree::acl::ANY_SASL_USER;
-use crate::tree::{Draft, Trace, Tracing};
+use crate::tree::{Answering, Draft, Trace, Tracing};
 
 /// Clocks of two leaders may differ by this, milliseconds. A change that has an old zxid and a time
 /// later than that is of other data than the store.
@@ -216,7 +216,7 @@ impl Witness for Feed {
         let bytes = traces.kept.iter().map(value_bytes).sum::<usize>();
         let changes = traces.kept.len() as u64 + missed;
         inner.meter.count(changes, bytes as u64);
-        let who = Who::of(seen.draft);
+        let who = Who::of(seen.draft, &seen.applied.answering);
         for (place, trace) in traces.kept.into_iter().enumerate() {
             let place = u32::try_from(place).unwrap_or(u32::MAX);
             self.push(&mut inner, who.did(at, place, trace));
@@ -256,7 +256,7 @@ struct Who {
 }
 
 impl Who {
-    fn of(draft: &Draft<'_>) -> Who {
+    fn of(draft: &Draft<'_>, answering: &Answering) -> Who {
         let (session, identities, cause) = match draft {
             Draft::Request {
                 session,
@@ -279,11 +279,15 @@ impl Who {
             | Draft::Refused { session, .. } => (Some(*session), Vec::new(), Cause::Request),
             Draft::Expire { session, .. } => (Some(*session), Vec::new(), Cause::SessionExpired),
             Draft::Reap { .. } => (None, Vec::new(), Cause::Reaped),
-            // The text of `/zookeeper/config`: asked for by a reconfig, or the first one.
-            Draft::State { .. }
-            | Draft::Settle { .. }
-            | Draft::Piece { .. }
-            | Draft::Replace { .. } => (None, Vec::new(), Cause::Request),
+            Draft::Piece { .. } | Draft::Replace { .. } => (None, Vec::new(), Cause::Request),
+            // The first text of `/zookeeper/config`, or one that a reconfig asked for.
+            Draft::State { .. } | Draft::Settle { .. } => match answering {
+                Answering::Earlier(asker) => {
+                    let identities = asker.identities.iter().map(without_secret).collect();
+                    (Some(asker.session), identities, Cause::Request)
+                }
+                Answering::Asker | Answering::Nobody => (None, Vec::new(), Cause::Request),
+            },
         };
         Who {
             session,

@@ -92,6 +92,27 @@ fn gaps(items: &[Item]) -> Vec<(i64, i64, Option<u64>, Reason)> {
 }
 
 #[test]
+fn a_configuration_was_changed_by_whoever_asked_for_the_reconfig() {
+    let decided = Draft::Settle {
+        term: 1,
+        reconfig: Zxid(5),
+        outcome: Ok(()),
+    };
+    let asker = crate::tree::Asker {
+        origin: crate::session::Origin {
+            server: ServerId(3),
+            connection: ConnectionId(1),
+        },
+        session: SessionId(9),
+        identities: vec![Id::new("digest", "joe:hash")],
+    };
+    let who = Who::of(&decided, &Answering::Earlier(Box::new(asker)));
+    assert_eq!(who.session, Some(SessionId(9)));
+    assert_eq!(who.identities, [Id::new("digest", "joe")]);
+    assert_eq!(Who::of(&decided, &Answering::Asker).session, None);
+}
+
+#[test]
 fn identities_are_kept_without_what_proves_them() {
     let feed = feed(10, 0);
     play(&feed, 0, 1, BEGIN_MS, b"x");
@@ -191,7 +212,7 @@ fn bytes_on_their_way_are_limited_too() {
             zxid: Zxid(zxid),
             time_ms: BEGIN_MS,
         };
-        let change = Who::of(&request()).did(at, 0, trace);
+        let change = Who::of(&request(), &Answering::Asker).did(at, 0, trace);
         feed.push(&mut inner, change);
     }
     let kept = zxids(&drain(&feed)).len();

@@ -17,13 +17,15 @@ use crate::tree::Configuration;
 /// reconfig might never be done.
 #[derive(Debug)]
 pub(crate) struct AddressBook {
+    me: ServerId,
     files: Members,
     log: RwLock<BTreeMap<ServerId, String>>,
 }
 
 impl AddressBook {
-    pub(crate) fn new(files: Members, configuration: &Configuration) -> AddressBook {
+    pub(crate) fn new(me: ServerId, files: Members, configuration: &Configuration) -> AddressBook {
         let book = AddressBook {
+            me,
             files,
             log: RwLock::default(),
         };
@@ -46,7 +48,14 @@ impl AddressBook {
             let moved = moved.filter(|(id, m)| present(id) != Some(m.quorum_address()));
             log.extend(moved.map(entry));
         }
-        *self.log.write() = log;
+        let mut known = self.log.write();
+        // One that was removed stays where it was then.
+        if let Some(mine) = known.remove(&self.me)
+            && configuration.is_reconfigured
+        {
+            log.entry(self.me).or_insert(mine);
+        }
+        *known = log;
     }
 
     /// Where a server is, as `host:port`.
@@ -72,9 +81,9 @@ fn entry((id, member): (&ServerId, &Member)) -> (ServerId, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{ConnectionId, Zxid, server_line};
+    use crate::proto::{ConnectionId, SessionId, Zxid, server_line};
     use crate::session::Origin;
-    use crate::tree::Pending;
+    use crate::tree::{Asker, Pending};
 
     fn members(hosts: &[&str]) -> BTreeMap<ServerId, Member> {
         let member = |(id, host): (u8, &&str)| {
@@ -98,7 +107,7 @@ mod tests {
             members: members(&["a", "b"]),
             ..Configuration::default()
         };
-        let book = AddressBook::new(files, &configuration);
+        let book = AddressBook::new(ServerId(2), files, &configuration);
         let addresses = |book: &AddressBook| {
             let of = |id: ServerId| format!("{id}={}", book.address(id).unwrap());
             book.servers()
@@ -111,16 +120,30 @@ mod tests {
         configuration.pending = Some(Pending {
             id: Zxid(9),
             members: members(&["a", "moved", "new"]),
-            origin: Origin {
-                server: ServerId(1),
-                connection: ConnectionId(1),
+            asker: Asker {
+                origin: Origin {
+                    server: ServerId(1),
+                    connection: ConnectionId(1),
+                },
+                session: SessionId(1),
+                identities: Vec::new(),
             },
         });
         book.learn(&configuration);
         assert_eq!(addresses(&book), "1=mine:1 2=moved:1 3=new:1");
         configuration.pending = None;
-        configuration.is_reconfigured = true;
         book.learn(&configuration);
-        assert_eq!(addresses(&book), "1=a:1 2=b:1");
+        assert_eq!(addresses(&book), "1=mine:1 2=b:1", "it was refused");
+        configuration.is_reconfigured = true;
+        configuration.members = members(&["a", "moved"]);
+        book.learn(&configuration);
+        assert_eq!(addresses(&book), "1=a:1 2=moved:1");
+        configuration.members = members(&["a"]);
+        book.learn(&configuration);
+        assert_eq!(
+            addresses(&book),
+            "1=a:1 2=moved:1",
+            "a guest stays where it is"
+        );
     }
 }

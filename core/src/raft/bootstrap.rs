@@ -25,7 +25,7 @@ use crate::proto::{Reader, ServerId};
 use crate::raft::peer::{self, Hello, Purpose};
 use crate::raft::seed::lineage;
 use crate::raft::types::first_membership;
-use crate::raft::{Consensus, Leadership, Openness};
+use crate::raft::{Consensus, Leadership, Openness, rpc};
 use crate::storage::Standing;
 
 /// How long a server without a log waits for voters that do not answer before it founds an
@@ -228,6 +228,7 @@ impl Consensus {
             reader.next().await
         };
         let answer = tokio::time::timeout(self.timing.connect, asking).await??;
+        let answer = rpc::answer(&answer)?;
         let r = &mut Reader::new(&answer);
         let established = r.bool().map_err(io::Error::other)?;
         let lineage = r.u64().map_err(io::Error::other)?;

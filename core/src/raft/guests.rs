@@ -65,14 +65,14 @@ impl Consensus {
 
     /// Asks every server there is, once, to send this one the log.
     pub(super) async fn ask_to_join(&self) {
-        let Some(mine) = self.files.address(self.me) else {
+        let Some(mine) = self.book.address(self.me) else {
             return;
         };
         for server in self.book.servers() {
             if server == self.me {
                 continue;
             }
-            let asking = self.ask_one(server, mine);
+            let asking = self.ask_one(server, &mine);
             match tokio::time::timeout(self.timing.connect, asking).await {
                 Ok(Ok(Some(why))) => {
                     if !self.told_refusal.swap(true, Ordering::Relaxed) {
@@ -107,6 +107,7 @@ impl Consensus {
         match r.u8().map_err(invalid)? {
             ADMITTED => Ok(None),
             REFUSED => Ok(Some(r.text().map_err(invalid)?.into_owned())),
+            peer::REFUSED => Err(peer::refused(r.rest())),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }

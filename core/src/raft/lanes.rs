@@ -8,6 +8,7 @@
 //!
 //! Also the other end of that stream: what a leader does with what its followers send.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +24,7 @@ use tokio::time::MissedTickBehavior;
 use crate::metrics::{Count, Detailed};
 use crate::proto::{Malformed, Reader, ServerId, SessionId, Writer};
 use crate::raft::peer::{self, Hello, PeerReader, PeerWriter, Purpose, frame, invalid};
-use crate::raft::{Consensus, Leadership};
+use crate::raft::{ASKS_MAX, Consensus, Leadership};
 use crate::storage::PAYLOAD_BYTES_MAX;
 use crate::tree::{Batch, Lane, Run};
 
@@ -215,7 +216,7 @@ async fn follow(
     let mut lane = Following {
         reader,
         asked: 0,
-        waiting: None,
+        waiting: VecDeque::new(),
         silent: 0,
     };
     let mut progress = Stall::new(consensus);
@@ -297,9 +298,9 @@ struct Following {
     reader: PeerReader,
     /// Read indexes asked for so far.
     asked: u64,
-    /// The one that is not answered yet. A later question replaces it, and answers carry the
-    /// number of their question, so that an old answer is never taken for a new one.
-    waiting: Option<(u64, oneshot::Sender<u64>)>,
+    /// Those that are not answered yet, oldest first. Answers carry the number of their question:
+    /// one serves every question before it too, and never one behind it.
+    waiting: VecDeque<(u64, oneshot::Sender<u64>)>,
     /// Looks since the leader was asked something and has answered nothing; 0 while it owes
     /// nothing.
     silent: u32,
@@ -330,7 +331,12 @@ impl Following {
             }
             Ask::ReadIndex(reached) => {
                 self.asked += 1;
-                self.waiting = Some((self.asked, reached));
+                // Whoever has given up does not take anybody's place.
+                self.waiting.retain(|(_, reached)| !reached.is_closed());
+                if self.waiting.len() == ASKS_MAX {
+                    self.waiting.pop_front();
+                }
+                self.waiting.push_back((self.asked, reached));
                 frame(|w| {
                     w.u8(READ_INDEX);
                     w.u64(self.asked);
@@ -352,11 +358,13 @@ impl Following {
             REACHED => {
                 let number = r.u64().map_err(invalid)?;
                 let index = r.u64().map_err(invalid)?;
-                let asked = self.waiting.take_if(|(asked, _)| *asked == number);
-                if let Some((_, reached)) = asked {
+                let served = self.waiting.partition_point(|(asked, _)| *asked <= number);
+                for (_, reached) in self.waiting.drain(..served) {
+                    // Whoever asked may have gone.
                     let _ = reached.send(index);
                 }
             }
+            peer::REFUSED => return Err(peer::refused(r.rest())),
             _ => return Err(invalid(Malformed("unknown answer of a leader"))),
         }
         Ok(())

@@ -30,6 +30,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::raft::linearizable_read::Linearizer;
 use openraft::{Instant, ReadPolicy, ServerState, SnapshotPolicy};
@@ -51,12 +53,17 @@ use crate::replica::Replica;
 use crate::storage::{EntryId, Log, SnapshotFile, Snapshots};
 use crate::tree::{Draft, Lane, Tree};
 
+#[cfg(test)]
+pub(crate) use rpc::memberships_in;
 pub use seed::{SeedError, replayed, seed};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
 /// Questions that may wait for the lane task.
 const ASKS_MAX: usize = 1024;
+
+/// Questions for one read index under way at once.
+const QUESTIONS_MAX: usize = 5;
 
 /// Who leads, as this server knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,6 +276,8 @@ pub struct Consensus {
     admits_guests: bool,
     /// The operator knows that the leader does not take this server in.
     told_refusal: AtomicBool,
+    /// Why peers were refused, as far as the operator knows.
+    told_peers: Mutex<BTreeSet<String>>,
     replica: Arc<Replica>,
     raft: Raft,
     log: Arc<Log>,
@@ -340,7 +349,11 @@ impl Consensus {
             applied.clone(),
         );
         let configuration = Arc::clone(parts.replica.tree().configuration());
-        let book = Arc::new(AddressBook::new(parts.members.clone(), &configuration));
+        let book = Arc::new(AddressBook::new(
+            parts.me,
+            parts.members.clone(),
+            &configuration,
+        ));
         let network = Network {
             me: parts.me,
             net: Arc::clone(&parts.net),
@@ -362,6 +375,7 @@ impl Consensus {
             book,
             admits_guests: parts.admits_guests,
             told_refusal: AtomicBool::new(false),
+            told_peers: Mutex::default(),
             replica: parts.replica,
             raft,
             log: parts.log,
@@ -432,15 +446,35 @@ impl Consensus {
     /// Waits until everything that was committed when this was called is applied here. `false`
     /// when nobody could tell where that is; asking again is safe.
     pub async fn catch_up(&self) -> bool {
-        let (reached, index) = oneshot::channel();
-        if self.asks.send(Ask::ReadIndex(reached)).await.is_err() {
-            return false;
-        }
-        let Ok(Ok(index)) = tokio::time::timeout(self.timing.connect, index).await else {
+        let Some(index) = self.ask_read_index().await else {
             return false;
         };
         let mut applied = self.applied.subscribe();
         applied.wait_for(|applied| *applied >= index).await.is_ok()
+    }
+
+    /// Asks again while the answer is late, and takes whichever comes first: each was asked for
+    /// behind the call, and an answer that is always late would never be the right one otherwise.
+    async fn ask_read_index(&self) -> Option<u64> {
+        let mut answers = FuturesUnordered::new();
+        for _ in 0..QUESTIONS_MAX {
+            let (reached, index) = oneshot::channel();
+            self.asks.send(Ask::ReadIndex(reached)).await.ok()?;
+            answers.push(index);
+            let first = async {
+                // A question that nobody can answer is dropped, and its answer an error.
+                while let Some(answer) = answers.next().await {
+                    if let Ok(index) = answer {
+                        return Some(index);
+                    }
+                }
+                None
+            };
+            if let Ok(answer) = tokio::time::timeout(self.timing.connect, first).await {
+                return answer;
+            }
+        }
+        None
     }
 
     /// The leader's half of a read index: a quorum confirms that it still leads.
@@ -625,7 +659,6 @@ async fn follow_configuration(consensus: Arc<Consensus>) {
     loop {
         let configuration = Arc::clone(consensus.replica.tree().configuration());
         consensus.book.learn(&configuration);
-        consensus.compare_own_place(&configuration);
         if changes.changed().await.is_err() {
             return;
         }

@@ -32,6 +32,9 @@ use crate::storage::SnapshotFile;
 /// to wait at most.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// Late answers that a connection is kept for. Beyond, its peer may be gone without a word.
+const OWED_MAX: usize = 8;
+
 /// Raw bytes of a snapshot in one frame.
 const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
 
@@ -64,6 +67,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             target,
             listed: node.addr.clone(),
             connection: None,
+            owed: 0,
+            torn: false,
             opening: None,
         }
     }
@@ -92,6 +97,10 @@ pub(crate) struct Link {
     /// The address of the membership.
     listed: String,
     connection: Option<Connection>,
+    /// Answers of this connection that nobody waits for any more.
+    owed: usize,
+    /// A request is only partly on its way, so nothing may follow it.
+    torn: bool,
     /// A connection on its way. It goes on when a call is given up: openraft gives a heartbeat
     /// less time than a far peer needs to be connected to.
     opening: Option<JoinHandle<io::Result<Connection>>>,
@@ -116,10 +125,13 @@ impl Link {
         }
     }
 
-    /// The connection, opened if there is none. Safe to cancel.
-    async fn connected(&mut self) -> io::Result<Connection> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
+    /// Opens the connection if there is none. Safe to cancel.
+    async fn connect(&mut self) -> io::Result<()> {
+        if self.torn || self.owed > OWED_MAX {
+            self.disconnect();
+        }
+        if self.connection.is_some() {
+            return Ok(());
         }
         let hello = self.hello(Purpose::Raft);
         let address = self.address();
@@ -135,24 +147,43 @@ impl Link {
         };
         let opened = opening.await;
         self.opening = None;
-        opened.map_err(io::Error::other)?
+        self.connection = Some(opened.map_err(io::Error::other)??);
+        Ok(())
     }
 
-    /// Sends a request and waits for its answer. After any failure the connection is dropped, so
-    /// that a late answer is never taken for that of the next request.
+    fn disconnect(&mut self) {
+        self.connection = None;
+        self.owed = 0;
+        self.torn = false;
+    }
+
+    /// Sends a request and waits for its answer. Safe to cancel: what a call that was given up has
+    /// left unread is read by the next one, so that a late answer is never taken for another's.
+    /// A peer that is only slow is not connected to again for every heartbeat it was late for.
+    async fn exchange(&mut self, request: &[u8]) -> io::Result<Bytes> {
+        self.connect().await?;
+        let (reader, writer) = self.connection.as_mut().expect("it was opened just now");
+        self.torn = true;
+        writer.send(request).await?;
+        self.torn = false;
+        self.owed += 1;
+        loop {
+            let answer = reader.next().await?;
+            self.owed -= 1;
+            if self.owed == 0 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Sends a request and waits for its answer, within a limit.
     async fn call(
         &mut self,
         request: BytesMut,
         kind: RPCTypes,
         limit: Duration,
     ) -> Result<Bytes, RPCError<TypeConfig>> {
-        let exchange = async {
-            let (mut reader, mut writer) = self.connected().await?;
-            writer.send(&request).await?;
-            let answer = reader.next().await?;
-            io::Result::Ok((answer, (reader, writer)))
-        };
-        match tokio::time::timeout(limit, exchange).await {
+        match tokio::time::timeout(limit, self.exchange(&request)).await {
             Err(_) => Err(RPCError::Timeout(Timeout {
                 action: kind,
                 id: u64::from(self.network.me.0),
@@ -160,15 +191,23 @@ impl Link {
                 timeout: limit,
             })),
             Ok(Err(error)) => {
+                self.disconnect();
                 self.network
                     .heard(self.target, &self.address(), Err(&error));
                 Err(unreachable(&error))
             }
-            Ok(Ok((answer, connection))) => {
-                self.network.heard(self.target, &self.address(), Ok(()));
-                self.connection = Some(connection);
-                rpc::answer(&answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
-            }
+            Ok(Ok(answer)) => match rpc::answer(&answer) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.disconnect();
+                    self.network
+                        .heard(self.target, &self.address(), Err(&error));
+                    Err(unreachable(&error))
+                }
+                answer => {
+                    self.network.heard(self.target, &self.address(), Ok(()));
+                    answer.map_err(|error| RPCError::Network(NetworkError::new(&error)))
+                }
+            },
         }
     }
 }

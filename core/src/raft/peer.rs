@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! frame:   length u32 · body
-//! hello:   "ZWPEER01" · from u8 · to u8 · purpose u8     first frame of every connection
+//! hello:   "ZWPEER" · version 2 · from u8 · to u8 · purpose u8
+//!          first frame of every connection; who is refused hears why: 9 · text, and the end
 //! raft:    kind u8 · request                  ──▶        one at a time
 //!          0 · answer | 1 · error text        ◀──
 //! lane:    run | touch | read index           ──▶        to the leader, in order
@@ -10,7 +11,7 @@
 //! snapshot: vote · meta · size, raw bytes…    ──▶
 //!          0 · vote | 1 · error text          ◀──
 //! probe:   (nothing)                          ──▶
-//!          initialised u8                     ◀──
+//!          0 · initialised u8 · lineage u64   ◀──
 //! join:    address                            ──▶        see `guests`
 //!          0 | 1 not leading | 2 · why not    ◀──
 //! ```
@@ -31,8 +32,37 @@ pub(crate) const PEER_FRAME_BYTES_MAX: usize = 256 << 20;
 /// The greatest first frame: whoever sends it has not even said who it is.
 const HELLO_BYTES_MAX: usize = 64;
 
-/// Version of everything in this file: servers of another version are refused.
-const MAGIC: &[u8; 8] = b"ZWPEER01";
+/// What servers of all versions begin with; two digits of the version are behind it.
+const MAGIC: &[u8] = b"ZWPEER";
+
+/// Version of everything in this file, and of what is in its frames: the drafts and entries of the
+/// log, and the images in snapshots. Servers of another version are refused.
+const VERSION: &[u8; 2] = b"02";
+
+/// Begins what a server is told that is refused.
+pub(crate) const REFUSED: u8 = 9;
+
+/// The same for servers of the first version: one without a log takes anything else for the word
+/// of another new server.
+const REFUSED_BY_FIRST: u8 = 1;
+
+/// What a server is told that said `hello` and is refused; nothing for who is none.
+pub(crate) fn refusal(hello: &[u8], why: &io::Error) -> Option<BytesMut> {
+    let tag = match hello.strip_prefix(MAGIC)?.starts_with(b"01") {
+        true => REFUSED_BY_FIRST,
+        false => REFUSED,
+    };
+    Some(frame(|w| {
+        w.u8(tag);
+        w.raw(why.to_string().as_bytes());
+    }))
+}
+
+/// Why this server was refused, by the rest of the frame behind [`REFUSED`].
+pub(crate) fn refused(why: &[u8]) -> io::Error {
+    let why = String::from_utf8_lossy(why).into_owned();
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
+}
 
 /// What a connection between servers is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +91,7 @@ impl Hello {
     fn encode(self) -> BytesMut {
         frame(|w| {
             w.raw(MAGIC);
+            w.raw(VERSION);
             w.u8(self.from.0);
             w.u8(self.to.0);
             w.u8(self.purpose as u8);
@@ -69,9 +100,13 @@ impl Hello {
 
     /// Reads the body of the first frame.
     pub(crate) fn decode(body: &[u8]) -> Result<Hello, Malformed> {
-        let rest = body
-            .strip_prefix(MAGIC)
-            .ok_or(Malformed("not a peer of this version"))?;
+        let versioned = body.strip_prefix(MAGIC).ok_or(Malformed(
+            "not another server: is this the port for clients, or of another program?",
+        ))?;
+        let rest = versioned.strip_prefix(VERSION).ok_or(Malformed(
+            "another server runs a version that does not understand this one: run the same \
+             version of zoowarden on all servers",
+        ))?;
         let mut r = Reader::new(rest);
         let hello = Hello {
             from: ServerId(r.u8()?),
@@ -133,9 +168,8 @@ impl PeerReader {
     }
 
     /// The first frame of a connection, from somebody who may be anybody.
-    pub(crate) async fn hello(&mut self) -> io::Result<Hello> {
-        let hello = self.next_up_to(HELLO_BYTES_MAX).await?;
-        Hello::decode(&hello).map_err(invalid)
+    pub(crate) async fn hello(&mut self) -> io::Result<Bytes> {
+        self.next_up_to(HELLO_BYTES_MAX).await
     }
 
     async fn next_up_to(&mut self, bytes_max: usize) -> io::Result<Bytes> {
@@ -207,8 +241,7 @@ mod tests {
             };
             assert_eq!(Hello::decode(&hello.encode()[4..]), Ok(hello));
         }
-        assert!(Hello::decode(b"ZWPEER99\x01\x02\x00").is_err());
-        assert!(Hello::decode(b"ZWPEER01\x01\x02\x09").is_err());
+        assert!(Hello::decode(b"ZWPEER02\x01\x02\x09").is_err());
         assert!(Hello::decode(b"").is_err());
     }
 
@@ -238,6 +271,24 @@ mod tests {
             let read = Hello::decode(&other);
             assert_eq!(read == Ok(hello), other == whole, "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_server_of_another_version_is_told_so_in_a_way_that_it_understands() {
+        for (said, tag) in [
+            ("ZWPEER01\x01\x02\x00", 1),
+            ("ZWPEER99\x01\x02\x00", REFUSED),
+        ] {
+            let why = Hello::decode(said.as_bytes()).unwrap_err();
+            assert!(why.0.contains("the same version"), "{why}");
+            let told = refusal(said.as_bytes(), &invalid(why)).unwrap();
+            assert_eq!(told[4], tag);
+            let heard = refused(&told[5..]).to_string();
+            assert_eq!(heard, why.to_string());
+        }
+        let stranger = b"GET / HTTP/1.1";
+        let why = Hello::decode(stranger).unwrap_err();
+        assert!(refusal(stranger, &invalid(why)).is_none());
     }
 
     #[tokio::test]

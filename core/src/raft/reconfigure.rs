@@ -271,6 +271,12 @@ impl Consensus {
         }
     }
 
+    /// Who votes by Raft's membership: two sets while it is joint.
+    #[cfg(test)]
+    pub(crate) fn voter_sets(&self) -> Vec<BTreeSet<u64>> {
+        self.membership().get_joint_config().clone()
+    }
+
     pub(super) fn membership(&self) -> Membership {
         let metrics = self.raft.metrics();
         let membership = metrics.borrow_watched().membership_config.clone();
@@ -377,25 +383,6 @@ impl Consensus {
             "the server.N lines of this server are not what the log of the ensemble says; the log \
              counts, and only reconfig changes who votes (see reconfigEnabled)"
         );
-    }
-}
-
-impl Consensus {
-    /// Tells the operator when this server is not where the others look for it from now on.
-    pub(super) fn compare_own_place(&self, configuration: &Configuration) {
-        let now = configuration.members.get(&self.me);
-        let (Some(now), Some(files)) = (now, self.files.lines.get(&self.me)) else {
-            return;
-        };
-        let moved = now.quorum_address() != files.quorum_address();
-        let clients = now.client_address.is_some()
-            && files.client_address.is_some()
-            && now.client_address != files.client_address;
-        if configuration.is_reconfigured && (moved || clients) {
-            tracing::warn!(%now, was = %files,
-                "a reconfig gave this server another address; it listens there once it is \
-                 restarted");
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use openraft::raft::{
 };
 
 use crate::proto::{Malformed, Reader, Writer};
-use crate::raft::peer::{frame, invalid};
+use crate::raft::peer::{REFUSED, frame, invalid, refused};
 use crate::raft::types::{
     Entry, TypeConfig, get_log_id, get_vote, payload, payload_bytes, put_log_id, put_vote,
 };
@@ -36,6 +36,24 @@ pub(crate) fn append_frame(request: &AppendEntriesRequest<TypeConfig>) -> BytesM
             w.buffer(Some(&payload_bytes(&entry.payload)));
         }
     })
+}
+
+/// What a tapped connection between servers carries, by the body of one of Raft's requests: how
+/// many sets of voters each membership in it has, 2 for a joint one.
+#[cfg(test)]
+pub(crate) fn memberships_in(body: &[u8]) -> Vec<usize> {
+    let request = match body.first() {
+        Some(&APPEND) => append_request(&Bytes::copy_from_slice(body)),
+        _ => return Vec::new(),
+    };
+    let entries = request.map_or(Vec::new(), |request| request.entries);
+    let memberships = entries.iter().filter_map(|entry| match &entry.payload {
+        openraft::EntryPayload::Membership(membership) => Some(membership),
+        _ => None,
+    });
+    memberships
+        .map(|membership| membership.get_joint_config().len())
+        .collect()
 }
 
 /// Reads an append request; the batches in it share `bytes`.
@@ -168,6 +186,7 @@ pub(crate) fn transfer_response(
 pub(crate) fn answer(body: &Bytes) -> io::Result<Bytes> {
     match body.first() {
         Some(0) => Ok(body.slice(1..)),
+        Some(&REFUSED) => Err(refused(&body[1..])),
         Some(_) => Err(io::Error::other(
             String::from_utf8_lossy(&body[1..]).into_owned(),
         )),

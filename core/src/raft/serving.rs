@@ -1,6 +1,7 @@
 //! What this server answers its peers.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,12 @@ use crate::tls::is_for_host;
 
 /// A peer must say who it is within this.
 const HELLO: Duration = Duration::from_secs(5);
+
+/// Frames of a refused peer that are read and thrown away.
+const UNHEARD_MAX: usize = 8;
+
+/// Different reasons for refusing peers that are remembered, so that each is told once.
+const TOLD_MAX: usize = 64;
 
 /// Connections of peers at once. An ensemble of nine needs about fifty.
 const PEER_CONNECTIONS_MAX: usize = 256;
@@ -49,6 +56,22 @@ impl Consensus {
                 }
             }
         });
+    }
+
+    fn admit_peer(&self, said: &[u8], certificate: Option<&[u8]>) -> io::Result<Hello> {
+        let hello = Hello::decode(said).map_err(invalid)?;
+        self.check(hello, certificate)?;
+        Ok(hello)
+    }
+
+    /// Whether the operator has not been told this yet. A peer that is refused comes again and
+    /// again.
+    fn is_news(&self, peer: IpAddr, error: &io::Error) -> bool {
+        let mut told = self.told_peers.lock();
+        if told.len() >= TOLD_MAX {
+            told.clear();
+        }
+        told.insert(format!("{peer} {error}"))
     }
 
     /// Whether a peer may be whom it says, by this server's configuration and, where servers show
@@ -127,7 +150,10 @@ async fn serve(consensus: Arc<Consensus>, stream: Stream) {
             | io::ErrorKind::BrokenPipe => tracing::debug!(%peer, "peer closed"),
             // Its sender has not heard of the new leader yet.
             io::ErrorKind::NotConnected => tracing::debug!(%peer, %error, "lane refused"),
-            _ => tracing::warn!(%peer, %error, "peer connection ended"),
+            _ if consensus.is_news(peer.ip(), &error) => {
+                tracing::warn!(%peer, %error, "peer connection ended");
+            }
+            _ => tracing::debug!(%peer, %error, "peer connection ended"),
         }
     }
 }
@@ -135,8 +161,14 @@ async fn serve(consensus: Arc<Consensus>, stream: Stream) {
 async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> {
     let certificate = stream.certificate.clone();
     let (mut reader, mut writer) = peer::frames(stream);
-    let hello = tokio::time::timeout(HELLO, reader.hello()).await??;
-    consensus.check(hello, certificate.as_deref())?;
+    let said = tokio::time::timeout(HELLO, reader.hello()).await??;
+    let hello = match consensus.admit_peer(&said, certificate.as_deref()) {
+        Ok(hello) => hello,
+        Err(why) => {
+            refuse(&said, &why, reader, writer).await;
+            return Err(why);
+        }
+    };
     match hello.purpose {
         Purpose::Raft => loop {
             let request = reader.next().await?;
@@ -151,6 +183,7 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
         Purpose::Probe => {
             let lineage = consensus.lineage();
             let answer = frame(|w| {
+                w.u8(0);
                 w.bool(lineage.is_some());
                 w.u64(lineage.unwrap_or(0));
             });
@@ -163,6 +196,23 @@ async fn converse(consensus: &Arc<Consensus>, stream: Stream) -> io::Result<()> 
                 .await
         }
     }
+}
+
+/// Tells a server that is refused why, and waits a little until it has heard: what it has sent
+/// already would break the connection before that.
+async fn refuse(said: &[u8], why: &io::Error, mut reader: PeerReader, mut writer: PeerWriter) {
+    let Some(told) = peer::refusal(said, why) else {
+        return;
+    };
+    let telling = async {
+        writer.send(&told).await?;
+        for _ in 0..UNHEARD_MAX {
+            reader.next().await?;
+        }
+        io::Result::Ok(())
+    };
+    // Its end is what is waited for.
+    let _ = tokio::time::timeout(HELLO, telling).await;
 }
 
 async fn receive_snapshot(

@@ -156,10 +156,10 @@ impl Replica {
         draft: &Draft<'_>,
         outcome: &mut Outcome,
     ) {
-        match outcome.applied.answering {
+        match &outcome.applied.answering {
             Answering::Asker => self.answer(at, draft, outcome),
-            Answering::Earlier(origin) if origin.server == own.server => {
-                outcome.waiting = self.connection(origin.connection);
+            Answering::Earlier(asker) if asker.origin.server == own.server => {
+                outcome.waiting = self.connection(asker.origin.connection);
                 if let Some(connection) = &outcome.waiting {
                     self.answer_write(at, connection, &outcome.applied);
                 }

@@ -202,10 +202,10 @@ fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{ConnectionId, server_line};
+    use crate::proto::{ConnectionId, SessionId, server_line};
     use crate::session::Origin;
     use crate::storage::{RealDisk, SimDisk};
-    use crate::tree::Pending;
+    use crate::tree::{Asker, Pending};
 
     const OLD: &str = "# ours\ntickTime=2000\nclientPort=2181\nclientPortAddress 10.0.0.1\n\
         server.1=a:1:2\\\n  :observer\nserver.2 = b:1:2\npeerType=observer\nsnapCount=5";
@@ -256,14 +256,18 @@ mod tests {
         assert_eq!(version_of(&at("zoo.cfg.dynamic.100000000")), first.version);
 
         let mut second = configuration(0x1_0000_0005, &["a:1:2;2181"]);
-        let origin = Origin {
-            server: ServerId(1),
-            connection: ConnectionId(1),
+        let asker = Asker {
+            origin: Origin {
+                server: ServerId(1),
+                connection: ConnectionId(1),
+            },
+            session: SessionId(1),
+            identities: Vec::new(),
         };
         let pending = Pending {
             id: Zxid(0x1_0000_0004),
             members: second.members.clone(),
-            origin,
+            asker,
         };
         let under_way = Configuration {
             pending: Some(pending),

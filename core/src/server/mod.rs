@@ -14,6 +14,7 @@
 //! | sync | connections that wait for a read index | [`Server::stop`] |
 //! | certificates | when keys and certificates are read again; ends at once if never | [`Server::stop`] |
 //! | keeper | when to snapshot, what to purge, disk space, the log's health | [`Server::stop`] |
+//! | moving | the places it listens at, as reconfigs move them | [`Server::stop`] |
 //! | dynamic file | zoo.cfg and the dynamic file, as reconfigs change them | [`Server::stop`] |
 //! | joining | this server's way into the ensemble; ends when it serves | [`Server::stop`] |
 //! | leadership, lanes, peers | see `raft` | `Consensus::stop` |
@@ -41,6 +42,7 @@ mod limits;
 mod listener;
 pub mod migration;
 mod modes;
+mod moving;
 pub mod observer;
 mod open;
 mod records;
@@ -60,7 +62,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::environment::{Clock, Listener, Net, SystemClock, Tcp};
+use crate::environment::{Clock, Doors, Listener, Net, SystemClock, Tcp};
 use crate::history::History;
 use crate::metrics::Basic;
 use crate::proto::{ConnectionId, ServerId, SessionId};
@@ -73,6 +75,7 @@ use crate::server::config::{Config, HostPort, Role, Transport};
 use crate::server::console::Console;
 use crate::server::limits::{FRAME_BYTES_MAX, Limits};
 use crate::server::modes::Modes;
+use crate::server::moving::{Port, Ports};
 use crate::server::records::Records;
 use crate::server::secure::ClientTls;
 use crate::server::throttle::Throttle;
@@ -88,6 +91,10 @@ const OUTBOX_BYTES_MAX: usize = 64 << 20;
 
 /// Connections the operating system queues, unless `clientPortListenBacklog` says otherwise.
 const BACKLOG: i32 = 1024;
+
+/// What the ports are called in messages.
+const CLIENT_PORT: &str = "client port";
+const QUORUM_PORT: &str = "quorum port";
 
 /// How long an expiry by hand may take to be agreed upon.
 const EXPIRE_LIMIT: Duration = Duration::from_secs(10);
@@ -111,9 +118,10 @@ pub(crate) struct Shared {
     next_connection: AtomicU64,
     records: Records,
     pub(crate) started_ms: u64,
-    pub(crate) client_port: u16,
+    /// Where clients come in.
+    clients: Doors,
     /// Another port of TLS alone, if there is one.
-    pub(crate) secure_client_port: Option<u16>,
+    pub(crate) secure_client_address: Option<SocketAddr>,
     pub(crate) client_tls: Option<ClientTls>,
     pub(crate) console: Console,
 }
@@ -121,6 +129,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The port that clients find it at now; 0 at a moment without one.
+    pub(crate) fn client_port(&self) -> u16 {
+        self.clients.address().map_or(0, |address| address.port())
     }
 }
 
@@ -130,7 +143,6 @@ impl Shared {
 pub struct Server {
     shared: Arc<Shared>,
     client_address: SocketAddr,
-    secure_client_address: Option<SocketAddr>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     _locks: Vec<DataDir>,
 }
@@ -165,6 +177,13 @@ impl Seams {
     }
 }
 
+/// Whose business the listener for clients is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owned {
+    ByServer,
+    ByCaller,
+}
+
 impl Server {
     /// Starts the server that `config` describes. It serves once [`Server::ready`] says so.
     pub async fn start(config: Config) -> Result<Server, StartError> {
@@ -175,30 +194,39 @@ impl Server {
     /// Starts a server on other files, connections and clocks than the machine's.
     pub async fn start_on(seams: Seams, config: Config) -> Result<Server, StartError> {
         let clients = listen_to_clients(&config, &*seams.net)?;
-        Server::start_behind(clients, seams, config).await
+        Server::launch(clients, Owned::ByServer, seams, config).await
     }
 
-    /// Starts a server whose clients come through a listener that is there already;
-    /// `client_address` of `config` is not used.
+    /// Starts a server whose clients come through a listener that is there already, and that no
+    /// reconfig moves; `client_address` of `config` is not used.
     pub(crate) async fn start_behind(
         clients: Box<dyn Listener>,
         seams: Seams,
+        config: Config,
+    ) -> Result<Server, StartError> {
+        Server::launch(clients, Owned::ByCaller, seams, config).await
+    }
+
+    async fn launch(
+        clients: Box<dyn Listener>,
+        owned: Owned,
+        Seams { disk, net, clock }: Seams,
         mut config: Config,
     ) -> Result<Server, StartError> {
-        let Seams { disk, net, clock } = seams;
         let secured = secure::secure(&config, Arc::clone(&net)).await?;
         let secure_clients = listen_to_secure_clients(&config, &*net)?;
-        let secure_client_address = secure_clients.as_ref().map(|l| l.address()).transpose()?;
+        let secure_client_address = secure_clients.as_ref().map(|l| l.address());
         config.data_dir = std::path::absolute(&config.data_dir)?;
         config.log_dir = std::path::absolute(&config.log_dir)?;
-        let client_address = clients.address()?;
-        let peers = listen_to_peers(&config, &*secured.net)?;
+        let (client_address, clients) = (clients.address()?, Doors::new(clients));
+        let peers = listen_to_peers(&config, &*secured.net)?.map(Doors::new);
+        let ports = ports(&config, owned, (&clients, &net), (&peers, &secured.net));
         let mut opened = open::open_aside(&config, &disk).await?;
-        warn_of_large_requests(&config);
         let lane = new_lane(my_id(&config), &opened.recovered.tree, clock.wall_ms());
         let records = Records::start(&config, &clock, opened.recovered.tree.last_zxid())?;
         let replica = Arc::new(records.watch(new_replica(&config, &mut opened, lane)));
         let (touched, heard) = mpsc::unbounded_channel();
+        let (syncs, asking) = mpsc::unbounded_channel();
         let consensus = Consensus::start(Parts {
             me: lane.server,
             members: members(&config),
@@ -212,7 +240,6 @@ impl Server {
             timing: Timing::for_tick(Duration::from_millis(u64::from(config.tick_ms))),
             touched,
         });
-        let (syncs, asking) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             limits: Limits::new(&config),
             throttle: Throttle::new(&config, Arc::clone(replica.metrics()), clock.monotonic_ms()),
@@ -221,8 +248,8 @@ impl Server {
             replica,
             consensus: consensus.await?,
             started_ms: clock.monotonic_ms(),
-            client_port: client_address.port(),
-            secure_client_port: secure_client_address.map(|address| address.port()),
+            clients: clients.clone(),
+            secure_client_address: secure_client_address.transpose()?,
             client_tls: secured.clients,
             clock,
             log: opened.log,
@@ -235,19 +262,18 @@ impl Server {
             records,
             console: Console::default(),
         });
+        shared.records.started();
         let server = Server {
             shared: Arc::clone(&shared),
             client_address,
-            secure_client_address,
             tasks: Mutex::new(Vec::new()),
             _locks: opened.locks,
         };
-        server.spawn_listeners(clients, secure_clients, peers);
+        server.spawn_listeners(Box::new(clients), secure_clients, peers, ports);
         server.spawn(secure::renew(secured.renewed));
         server.spawn(leader::run(Arc::clone(&shared), heard));
-        server.spawn(sync::run(Arc::clone(&shared), asking));
+        server.spawn(sync::run(shared, asking));
         server.spawn_clockwork(opened.standing);
-        shared.records.started();
         Ok(server)
     }
 
@@ -255,10 +281,12 @@ impl Server {
         &self,
         clients: Box<dyn Listener>,
         secure: Option<Box<dyn Listener>>,
-        peers: Option<Box<dyn Listener>>,
+        peers: Option<Doors>,
+        ports: Ports,
     ) {
+        self.spawn(moving::run(Arc::clone(&self.shared), ports));
         if let Some(peers) = peers {
-            self.shared.consensus.serve_peers(peers);
+            self.shared.consensus.serve_peers(Box::new(peers));
         }
         let transport = self.shared.config.client_transport;
         let shared = Arc::clone(&self.shared);
@@ -316,7 +344,7 @@ impl Server {
         Observer::new(Arc::clone(&self.shared))
     }
 
-    /// Where clients connect, with the port that was really opened.
+    /// Where clients connected when it started, with the port that was really opened.
     pub fn client_address(&self) -> SocketAddr {
         self.client_address
     }
@@ -324,7 +352,7 @@ impl Server {
     /// Where clients connect with TLS, if that is another port, with the port that was really
     /// opened.
     pub fn secure_client_address(&self) -> Option<SocketAddr> {
-        self.secure_client_address
+        self.shared.secure_client_address
     }
 
     /// Where the data lies, absolute.
@@ -418,6 +446,7 @@ fn my_id(config: &Config) -> ServerId {
 
 /// The replica of what was recovered.
 fn new_replica(config: &Config, opened: &mut open::Opened, lane: Lane) -> Replica {
+    warn_of_large_requests(config);
     // Moved, not cloned: a second owner would make every change copy its way.
     let tree = std::mem::take(&mut opened.recovered.tree);
     let metrics = Arc::clone(&opened.metrics);
@@ -524,7 +553,7 @@ pub(crate) fn listen_to_clients(
     config: &Config,
     net: &dyn Net,
 ) -> Result<Box<dyn Listener>, StartError> {
-    bind(net, &config.client_address, backlog(config), "client port")
+    bind(net, &config.client_address, backlog(config), CLIENT_PORT)
 }
 
 fn listen_to_secure_clients(
@@ -551,13 +580,39 @@ fn listen_to_peers(
     let Some(ensemble) = &config.ensemble else {
         return Ok(None);
     };
-    let member = ensemble.me();
-    let host = match ensemble.quorum_listen_on_all_ips {
-        true => "0.0.0.0",
-        false => member.host.as_str(),
-    };
-    let address = HostPort::new(host, member.quorum_port);
-    bind(net, &address, BACKLOG, "quorum port").map(Some)
+    let address = moving::peer_place(ensemble);
+    bind(net, &address, BACKLOG, QUORUM_PORT).map(Some)
+}
+
+/// The ports that a reconfig may move, each with the network it is on.
+fn ports(
+    config: &Config,
+    owned: Owned,
+    (clients, net): (&Doors, &Arc<dyn Net>),
+    (peers, peers_net): (&Option<Doors>, &Arc<dyn Net>),
+) -> Ports {
+    let clients = (owned == Owned::ByServer).then(|| {
+        let (place, backlog) = (config.client_address.clone(), backlog(config));
+        Port::new(
+            CLIENT_PORT,
+            Arc::clone(net),
+            backlog,
+            clients.clone(),
+            place,
+        )
+    });
+    let ensemble = config.ensemble.as_ref();
+    let peers = peers.as_ref().zip(ensemble).map(|(peers, ensemble)| {
+        let place = moving::peer_place(ensemble);
+        Port::new(
+            QUORUM_PORT,
+            Arc::clone(peers_net),
+            BACKLOG,
+            peers.clone(),
+            place,
+        )
+    });
+    Ports { clients, peers }
 }
 
 fn bind(

@@ -41,9 +41,22 @@ pub struct Observer {
     shared: Arc<Shared>,
 }
 
+#[cfg(test)]
+impl Observer {
+    /// Who votes by Raft's membership: two sets while it is joint.
+    pub(crate) fn voter_sets(&self) -> Vec<std::collections::BTreeSet<u64>> {
+        self.shared.consensus.voter_sets()
+    }
+
+    /// The members as the log has them.
+    pub(crate) fn configuration(&self) -> Arc<crate::tree::Configuration> {
+        Arc::clone(self.shared.replica.tree().configuration())
+    }
+}
+
 impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Observer({})", self.shared.client_port)
+        write!(f, "Observer({})", self.shared.client_port())
     }
 }
 

@@ -348,10 +348,11 @@ fn abbreviation(op: OpCode) -> &'static str {
 
 pub(crate) fn facts(shared: &Shared) -> RunningFacts {
     let config = &shared.config;
-    let port = Some(shared.client_port);
+    let port = Some(shared.client_port());
+    let secure = shared.secure_client_address.map(|address| address.port());
     let (client_port, secure_client_port) = match config.client_transport {
         Transport::Tls => (None, port),
-        Transport::Plain | Transport::Either => (port, shared.secure_client_port),
+        Transport::Plain | Transport::Either => (port, secure),
     };
     RunningFacts {
         client_port,

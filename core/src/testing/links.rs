@@ -22,6 +22,9 @@ const PORT: u16 = 2888;
 pub(super) struct Links {
     inboxes: Arc<Mutex<BTreeMap<ServerId, Entrance>>>,
     lines: Arc<BTreeMap<(ServerId, ServerId), Line>>,
+    /// What a test waits for between servers.
+    #[cfg(test)]
+    pub(super) traps: super::trap::Traps,
 }
 
 struct Entrance {
@@ -39,6 +42,8 @@ impl Links {
         Links {
             inboxes: Arc::default(),
             lines: Arc::new(pairs.collect()),
+            #[cfg(test)]
+            traps: super::trap::Traps::default(),
         }
     }
 
@@ -99,6 +104,8 @@ impl Links {
         let dialer = dialer.ok_or(io::ErrorKind::ConnectionRefused)?;
         let (near, far) = connection();
         dialer.deliver(line.carry(far)).await?;
+        #[cfg(test)]
+        let near = self.traps.tap(from, to, near);
         Ok(line.carry(near))
     }
 }

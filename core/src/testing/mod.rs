@@ -24,6 +24,10 @@
 
 mod line;
 mod links;
+#[cfg(all(test, feature = "client"))]
+mod reconfig_test;
+#[cfg(test)]
+mod trap;
 
 use std::collections::BTreeMap;
 use std::io;

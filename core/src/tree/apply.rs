@@ -23,7 +23,7 @@ use crate::proto::{
 use crate::session::{Origin, Scope, Session};
 use crate::tree::write::Place;
 use crate::tree::znode::{Kind, Owner};
-use crate::tree::{Draft, Lane, Rules, Traces, Tracing, Tree, reconfig};
+use crate::tree::{Asker, Draft, Lane, Rules, Traces, Tracing, Tree, reconfig};
 
 /// What one proposal did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +43,15 @@ pub struct Applied {
 }
 
 /// Whom a result is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Answering {
     /// Whoever proposed this.
     #[default]
     Asker,
     /// Nobody yet: a reconfig was accepted, and its result comes with another proposal.
     Nobody,
-    /// The reconfig that came from here some time ago.
-    Earlier(Origin),
+    /// Who asked for the reconfig that this decides.
+    Earlier(Box<Asker>),
 }
 
 /// What a proposal did to its session.

@@ -5,7 +5,8 @@
 //! record:   bytes u32 · tag u8 · fields
 //! header:   1 · magic u32 · version u8 · last zxid i64
 //! config:  20 · version i64 · reconfigured bool · members · pending bool
-//!             [ · id i64 · members · server u8 · connection u64 ]        if there are members
+//!             [ · id i64 · members · server u8 · connection u64 · session i64 · identities ]
+//!                                                             if there are members
 //! replaced: 21 · restore u64 · zxid i64                     if that ever happened
 //! arriving: 22 · restore u64 · heard_ms i64                 if there is one; then its pieces
 //! piece:    23 · bytes
@@ -46,7 +47,8 @@ use crate::tree::{Configuration, Replaced, Tree};
 const CHUNK_BYTES: usize = 1 << 20;
 /// `ZWTR`
 const MAGIC: u32 = 0x5a57_5452;
-const VERSION: u8 = 1;
+/// The first version had no configuration; it is read still.
+const VERSION: u8 = 2;
 
 const HEADER: u8 = 1;
 const LANE: u8 = 2;
@@ -433,7 +435,7 @@ impl Loader {
     }
 
     fn header(&mut self, r: &mut Reader<'_>) -> Result<(), ImageError> {
-        if r.u32()? != MAGIC || r.u8()? != VERSION {
+        if r.u32()? != MAGIC || !(1..=VERSION).contains(&r.u8()?) {
             return Err(ImageError::Foreign);
         }
         self.tree.last_zxid = Zxid(r.i64()?);

@@ -45,7 +45,7 @@ use crate::tree::znode::Znode;
 pub use apply::{Answering, Applied, Event, SessionChange};
 pub use proposal::{Batch, Draft, Lane, Proposals, Rules, Run};
 pub use quota::{Exceeded, Quota};
-pub use reconfig::{CONFIG_PATH, Configuration, Pending, Refusal, Wish, voters};
+pub use reconfig::{Asker, CONFIG_PATH, Configuration, Pending, Refusal, Wish, voters};
 pub use replace::{IMAGE_BYTES_MAX, Replaced, ZXID_MAX};
 pub use trace::{Shape, Trace, Traces, Tracing, Value};
 pub use znode::Kind;

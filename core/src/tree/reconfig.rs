@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::proto::{
     Code, ConnectionId, EventKind, Id, Malformed, Member, OpCode, Reader, Reply, Request, Role,
-    ServerId, Stat, Writer, Zxid, config_text, server_line,
+    ServerId, SessionId, Stat, Writer, Zxid, config_text, server_line,
 };
 use crate::session::Origin;
 use crate::tree::apply::{Answering, Applied, Change};
@@ -59,8 +59,42 @@ pub struct Pending {
     pub id: Zxid,
     /// Every server afterwards.
     pub members: BTreeMap<ServerId, Member>,
+    /// Who wants it, and hears of the outcome.
+    pub asker: Asker,
+}
+
+/// Who has asked for a reconfig.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
     /// Where the answer goes.
     pub origin: Origin,
+    /// The session it came by.
+    pub session: SessionId,
+    /// Who its connection was.
+    pub identities: Vec<Id>,
+}
+
+impl Asker {
+    fn encode(&self, w: &mut Writer<'_>) {
+        w.u8(self.origin.server.0);
+        w.u64(self.origin.connection.0);
+        w.i64(self.session.0);
+        w.length(self.identities.len());
+        for identity in &self.identities {
+            identity.encode(w);
+        }
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Asker, Malformed> {
+        Ok(Asker {
+            origin: Origin {
+                server: ServerId(r.u8()?),
+                connection: ConnectionId(r.u64()?),
+            },
+            session: SessionId(r.i64()?),
+            identities: r.vector(8, Id::decode)?,
+        })
+    }
 }
 
 /// What the client of a reconfig asks for.
@@ -127,8 +161,7 @@ impl Configuration {
         if let Some(pending) = &self.pending {
             w.i64(pending.id.0);
             Member::encode_all(&pending.members, w);
-            w.u8(pending.origin.server.0);
-            w.u64(pending.origin.connection.0);
+            pending.asker.encode(w);
         }
     }
 
@@ -143,10 +176,7 @@ impl Configuration {
             read.pending = Some(Pending {
                 id: Zxid(r.i64()?),
                 members: Member::decode_all(r)?,
-                origin: Origin {
-                    server: ServerId(r.u8()?),
-                    connection: ConnectionId(r.u64()?),
-                },
+                asker: Asker::decode(r)?,
             });
         }
         Ok(read)
@@ -326,7 +356,11 @@ impl Tree {
         Arc::make_mut(&mut self.configuration).pending = Some(Pending {
             id: change.zxid,
             members,
-            origin,
+            asker: Asker {
+                origin,
+                session: change.session,
+                identities: change.identities.to_vec(),
+            },
         });
         Ok(())
     }
@@ -385,7 +419,7 @@ impl Tree {
             }
         };
         Applied {
-            answering: Answering::Earlier(pending.origin),
+            answering: Answering::Earlier(Box::new(pending.asker)),
             ..change.end(result)
         }
     }
@@ -421,7 +455,6 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::Id;
     use crate::tree::Draft;
     use crate::tree::stage::{Act, S1, Stage, events, set_acl};
 
@@ -465,6 +498,15 @@ mod tests {
             reconfig,
             outcome,
         })
+    }
+
+    /// Who asks on the stage.
+    fn asker() -> Asker {
+        Asker {
+            origin: Stage::origin(),
+            session: S1,
+            identities: vec![Id::new("super", "")],
+        }
     }
 
     fn ids(stage: &Stage) -> Vec<u8> {
@@ -527,7 +569,7 @@ mod tests {
         assert_eq!(stage.err(&other), Code::ReconfigInProgress);
 
         let settled = settle(&mut stage, accepted.zxid, Ok(()));
-        assert_eq!(settled.answering, Answering::Earlier(Stage::origin()));
+        assert_eq!(settled.answering, Answering::Earlier(Box::new(asker())));
         assert_eq!(events(&settled), [(EventKind::DataChanged, CONFIG_PATH)]);
         let stat = stage.stat(CONFIG_PATH);
         let text = stage.tree.configuration().text();
@@ -553,7 +595,7 @@ mod tests {
         let accepted = stage.ok(&asking("-", "3", "-", -1));
         let refused = settle(&mut stage, accepted.zxid, Err(Code::NewConfigNoQuorum));
         assert_eq!(refused.result, Err(Code::NewConfigNoQuorum));
-        assert_eq!(refused.answering, Answering::Earlier(Stage::origin()));
+        assert_eq!(refused.answering, Answering::Earlier(Box::new(asker())));
         assert!(refused.events.is_empty());
         assert_eq!(*stage.tree.configuration(), before);
     }

@@ -4,7 +4,7 @@
 //! test that needs other settings, or stops a server, starts its own.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use zoowarden::environment::ReservedPort;
 use zoowarden::proto::ServerId;
 use zoowarden::server::Server;
 use zoowarden::server::config::{self, Config, HostPort, Member, Role, SuperDigest};
@@ -25,6 +26,8 @@ const THREADS: &str = "zoowarden";
 /// One or more servers that agree.
 pub(crate) struct Ensemble {
     servers: Vec<Mutex<Place>>,
+    /// Nobody else is given them, also while a server is down.
+    _quorum_ports: Vec<ReservedPort>,
     _room: TempDir,
 }
 
@@ -90,15 +93,6 @@ fn room() -> TempDir {
     tempfile::tempdir_in(dir).unwrap()
 }
 
-/// Ports that were free a moment ago.
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
-    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    listeners.iter().map(port).collect()
-}
-
 fn settings(dir: PathBuf) -> Config {
     Config {
         log_dir: dir.clone(),
@@ -129,18 +123,20 @@ fn settings(dir: PathBuf) -> Config {
     }
 }
 
-/// The membership as each of `count` servers knows it; a single server has none.
-fn memberships(count: usize) -> Vec<Option<config::Ensemble>> {
-    if count == 1 {
+/// The membership as each server knows it that has one of these quorum ports; a single server has
+/// none.
+fn memberships(ports: &[ReservedPort]) -> Vec<Option<config::Ensemble>> {
+    if ports.is_empty() {
         return vec![None];
     }
-    let ports = free_ports(2 * count);
-    let members: BTreeMap<ServerId, Member> = (0..count)
+    let members: BTreeMap<ServerId, Member> = (0..ports.len())
         .map(|i| {
+            let port = ports[i].address().port();
             let member = Member {
                 host: "127.0.0.1".into(),
-                quorum_port: ports[2 * i],
-                election_port: ports[2 * i + 1],
+                quorum_port: port,
+                // It is not listened on.
+                election_port: port - 1,
                 role: Role::Participant,
                 client_address: None,
                 secure_client_address: None,
@@ -186,7 +182,11 @@ impl Ensemble {
     pub(crate) fn stopped(count: usize, change: impl Fn(&mut Config)) -> Ensemble {
         let room = room();
         let mut servers = Vec::new();
-        for (i, ensemble) in memberships(count).into_iter().enumerate() {
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let quorum_ports = (0..count).filter(|_| count > 1);
+        let quorum_ports = quorum_ports.map(|_| ReservedPort::take(any_port).unwrap());
+        let quorum_ports = quorum_ports.collect::<Vec<_>>();
+        for (i, ensemble) in memberships(&quorum_ports).into_iter().enumerate() {
             let mut config = settings(room.path().join(format!("{i}")));
             config.ensemble = ensemble;
             change(&mut config);
@@ -198,6 +198,7 @@ impl Ensemble {
         }
         Ensemble {
             servers,
+            _quorum_ports: quorum_ports,
             _room: room,
         }
     }

@@ -15,8 +15,8 @@ use std::fmt::Write;
 use crate::proto::{
     Acl, Code, Create, Id, MultiOp, MultiOutcome, OpCode, Reply, Request, SessionId, perms,
 };
-use crate::tree::Applied;
 use crate::tree::acl::{ANY_SASL_USER, redact};
+use crate::tree::{Answering, Applied};
 
 /// What became of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,16 +119,20 @@ pub(super) fn of_ephemeral(session: SessionId, user: &str, path: &str) -> Line {
     line(&who, operation, &[("znode", path)], Outcome::Success)
 }
 
-/// A reconfiguration that was refused before the log had it.
-pub(super) fn of_refused_reconfig(asker: &Asker) -> Line {
-    asker.line("reconfig", &[], Outcome::Failure)
+/// A reconfiguration that was decided on.
+pub(super) fn of_reconfig(asker: &Asker, outcome: Outcome) -> Line {
+    asker.line("reconfig", &[], outcome)
 }
 
-/// A client's write. None for what did not decode, and for what changes nothing.
+/// A client's write. None for what did not decode, for what changes nothing, and for a reconfig
+/// that was accepted: whether it is done, its leader says later.
 pub(super) fn of_request(asker: &Asker, op: OpCode, body: &[u8], applied: &Applied) -> Vec<Line> {
     let Ok(request) = Request::decode(op, body) else {
         return Vec::new();
     };
+    if applied.answering == Answering::Nobody {
+        return Vec::new();
+    }
     let outcome = match &applied.result {
         // The connection ends, and nothing was tried.
         Err(Code::SessionMoved | Code::SessionExpired) => return Vec::new(),

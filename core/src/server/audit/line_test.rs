@@ -243,7 +243,7 @@ fn users_are_named_by_all_their_identities() {
     ];
     let asker = Asker::new(SESSION, &identities, "127.0.0.1".to_owned());
     assert_eq!(
-        of_refused_reconfig(&asker).text,
+        of_reconfig(&asker, Outcome::Failure).text,
         "session=0x1000194029e0000\tuser=joe,127.0.0.1\tip=127.0.0.1\toperation=reconfig\t\
          result=failure"
     );

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::environment::Clock;
 use crate::proto::{Code, EventKind, Id, OpCode, Zxid};
 use crate::replica::{Seen, Witness};
 use crate::server::config::AuditSettings;
-use crate::tree::{Draft, SessionChange, Tracing};
+use crate::tree::{self, Answering, Draft, SessionChange, Tracing};
 use line::{Asker, Line, Outcome};
 
 /// Lines on their way at most, and their bytes; a second of many writes. A line can be as long as a
@@ -48,6 +48,8 @@ pub(crate) struct Audit {
     lost: Arc<AtomicU64>,
     /// Bytes of lines on their way.
     waiting_bytes: Arc<AtomicUsize>,
+    /// What is applied before is the log once more.
+    is_started: AtomicBool,
     /// The account that the server runs as.
     user: String,
 }
@@ -76,6 +78,7 @@ impl Audit {
             ended: Mutex::new(ended),
             lost,
             waiting_bytes,
+            is_started: AtomicBool::new(false),
             user: account(),
         })
     }
@@ -84,6 +87,7 @@ impl Audit {
     pub(crate) fn started(&self) {
         let line = line::of_server(&self.user, "serverStart", Outcome::Success);
         self.send(line);
+        self.is_started.store(true, Ordering::Relaxed);
     }
 
     /// Writes that the server stops, and everything before it. Blocks, for a few seconds at most.
@@ -138,10 +142,21 @@ impl Audit {
                 ..
             } => {
                 let asker = Asker::new(session, &[Id::new("ip", &ip)], ip);
-                self.send(line::of_refused_reconfig(&asker));
+                self.send(line::of_reconfig(&asker, Outcome::Failure));
             }
             _ => {}
         }
+    }
+
+    /// A reconfig is done or refused when its leader says so, long after it was asked for.
+    fn of_decided(&self, seen: &Seen<'_>, decided: &tree::Asker) {
+        let ip = address(seen, &decided.identities);
+        let asker = Asker::new(decided.session, &decided.identities, ip);
+        let outcome = match seen.applied.result {
+            Ok(_) => Outcome::Success,
+            Err(_) => Outcome::Failure,
+        };
+        self.send(line::of_reconfig(&asker, outcome));
     }
 }
 
@@ -159,6 +174,9 @@ impl Witness for Audit {
     }
 
     fn saw(&self, seen: &mut Seen<'_>) {
+        if !self.is_started.load(Ordering::Relaxed) {
+            return;
+        }
         if let SessionChange::Closed { session, origin } = seen.applied.session {
             let server = origin.map_or(seen.lane.server, |origin| origin.server);
             if server == seen.server {
@@ -166,6 +184,10 @@ impl Witness for Audit {
                 for event in events.filter(|event| event.kind == EventKind::Deleted) {
                     self.send(line::of_ephemeral(session, &self.user, &event.path));
                 }
+            }
+        } else if let Answering::Earlier(asker) = &seen.applied.answering {
+            if asker.origin.server == seen.server {
+                self.of_decided(seen, asker);
             }
         } else if seen.lane.server == seen.server {
             self.of_request(seen);

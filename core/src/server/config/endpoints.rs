@@ -127,6 +127,11 @@ pub(super) fn snapshot_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
     Ok(())
 }
 
+pub(super) fn restore_enabled(draft: &mut Draft, value: &str) -> Parsed<()> {
+    draft.config.admin.restore_enabled = boolean(value)?;
+    Ok(())
+}
+
 /// The class by its last name, so that a configuration that calls the package otherwise works too.
 pub(super) fn metrics_provider(draft: &mut Draft, value: &str) -> Parsed<()> {
     draft.config.metrics.prometheus = match value.rsplit('.').next() {
