@@ -117,9 +117,9 @@ pub(super) fn of_ephemeral(session: SessionId, user: &str, path: &str) -> Line {
     line(&who, operation, &[("znode", path)], Outcome::Success)
 }
 
-/// A reconfiguration that was refused before the log had it.
-pub(super) fn of_refused_reconfig(asker: &Asker) -> Line {
-    asker.line("reconfig", &[], Outcome::Failure)
+/// A reconfiguration, once it is known what came of it.
+pub(super) fn of_reconfig(asker: &Asker, outcome: Outcome) -> Line {
+    asker.line("reconfig", &[], outcome)
 }
 
 /// A client's write. None for what did not decode, and for what changes nothing.

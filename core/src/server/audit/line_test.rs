@@ -238,7 +238,7 @@ fn users_are_named_by_all_their_identities() {
     let identities = [Id::new("ip", "127.0.0.1"), Id::new("digest", "joe:hash")];
     let asker = Asker::new(SESSION, &identities, "127.0.0.1".to_owned());
     assert_eq!(
-        of_refused_reconfig(&asker).text,
+        of_reconfig(&asker, Outcome::Failure).text,
         "session=0x1000194029e0000\tuser=joe,127.0.0.1\tip=127.0.0.1\toperation=reconfig\t\
          result=failure"
     );

@@ -23,9 +23,9 @@ use parking_lot::Mutex;
 
 use crate::environment::Clock;
 use crate::proto::{Code, EventKind, Id, OpCode, Zxid};
-use crate::replica::{Seen, Witness};
+use crate::replica::{Connection, Seen, Witness};
 use crate::server::config::AuditSettings;
-use crate::tree::{Draft, SessionChange, Tracing};
+use crate::tree::{Answering, Applied, Draft, SessionChange, Tracing};
 use line::{Asker, Line, Outcome};
 
 /// Lines on their way at most; a second of many writes.
@@ -96,6 +96,17 @@ impl Audit {
         }
     }
 
+    /// A reconfig that the leader is done with.
+    fn of_settled(&self, client: &Connection, applied: &Applied) {
+        let (session, ip) = (client.session(), client.peer().ip().to_canonical());
+        let asker = Asker::new(session, &client.identities(), ip.to_string());
+        let outcome = match applied.result {
+            Ok(_) => Outcome::Success,
+            Err(_) => Outcome::Failure,
+        };
+        self.send(line::of_reconfig(&asker, outcome));
+    }
+
     fn of_request(&self, seen: &Seen<'_>) {
         let (session, identities) = match seen.draft {
             Draft::Request {
@@ -119,8 +130,13 @@ impl Audit {
                 code: Code::ReconfigDisabled | Code::Unimplemented,
                 ..
             } => {
-                let asker = Asker::new(session, &[Id::new("ip", &ip)], ip);
-                self.send(line::of_refused_reconfig(&asker));
+                // What is refused before the log carries nobody's names.
+                let identities = match seen.client {
+                    Some(client) => client.identities(),
+                    None => [Id::new("ip", &ip)].into(),
+                };
+                let asker = Asker::new(session, &identities, ip);
+                self.send(line::of_reconfig(&asker, Outcome::Failure));
             }
             _ => {}
         }
@@ -129,7 +145,7 @@ impl Audit {
 
 fn address(seen: &Seen<'_>, identities: &[Id]) -> String {
     if let Some(client) = seen.client {
-        return client.ip().to_canonical().to_string();
+        return client.peer().ip().to_canonical().to_string();
     }
     let known = identities.iter().find(|id| &*id.scheme == "ip");
     known.map_or_else(String::new, |id| id.id.to_string())
@@ -149,8 +165,13 @@ impl Witness for Audit {
                     self.send(line::of_ephemeral(session, &self.user, &event.path));
                 }
             }
-        } else if seen.lane.server == seen.server {
-            self.of_request(seen);
+            return;
+        }
+        match (seen.applied.answering, seen.client) {
+            (Answering::Earlier(_), Some(client)) => self.of_settled(client, seen.applied),
+            (Answering::Asker, _) if seen.lane.server == seen.server => self.of_request(seen),
+            // A reconfig that has only begun.
+            _ => {}
         }
     }
 
