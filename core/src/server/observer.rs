@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::History;
-use crate::proto::{Id, ServerId, Zxid, perms};
+use crate::proto::{Acl, Id, ServerId, Zxid, perms};
 use crate::raft::Leadership;
 use crate::replica::{Ending, NotProven};
 use crate::server::config::{Config, Member, Role};
@@ -305,12 +305,12 @@ impl Observer {
         shed
     }
 
-    /// Whether a credential, as it would stand in an `auth` packet, allows everything on the root.
-    /// Only who asks from `address` is believed to be there.
+    /// Whether a credential, as it would stand in an `auth` packet, allows everything on the root,
+    /// and who that is. Only who asks from `address` is believed to be there.
     ///
     /// # Errors
     /// It proves nothing, or what it proves is not enough.
-    pub fn authorize(&self, scheme: &str, auth: &[u8], address: IpAddr) -> Result<(), Denied> {
+    pub fn authorize(&self, scheme: &str, auth: &[u8], address: IpAddr) -> Result<Vec<Id>, Denied> {
         let replica = &self.shared.replica;
         let mut identities = vec![Id::new("ip", &address.to_canonical().to_string())];
         let proven = replica.prove(scheme, Some(auth));
@@ -327,10 +327,18 @@ impl Observer {
             .into_iter()
             .all(|perm| acl::allows(&list, &identities, perm));
         if allowed || self.shared.config.skip_acl {
-            Ok(())
+            Ok(identities)
         } else {
             Err(Denied::NotAllowed)
         }
+    }
+
+    /// Whether somebody may read what a znode held when its access control list was `list`: that one
+    /// must allow it, and today's, if the znode is still there.
+    pub fn may_read(&self, identities: &[Id], path: &str, list: &[Acl]) -> bool {
+        let allows = |list: &[Acl]| acl::allows(list, identities, perms::READ);
+        let today = self.shared.replica.tree().acl(path);
+        self.shared.config.skip_acl || (allows(list) && today.is_none_or(|today| allows(&today)))
     }
 
     /// Whether the process makes progress: if not, only its end helps.
