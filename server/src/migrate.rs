@@ -95,6 +95,18 @@ pub(crate) struct ImportOptions {
     /// Import also when the znodes differ from the digest that ZooKeeper recorded of them
     #[arg(long)]
     ignore_digests: bool,
+    /// Import also when the logs lack transactions between others
+    #[arg(long)]
+    ignore_gaps: bool,
+}
+
+impl ImportOptions {
+    /// Where the logs are when zoo.cfg, which is ours and was ZooKeeper's, says so.
+    fn own_logs(&self, config: &Config) -> Option<PathBuf> {
+        let real = |dir: &PathBuf| std::fs::canonicalize(dir).ok();
+        let is_own = real(&self.from).is_some_and(|from| real(&config.data_dir) == Some(from));
+        is_own.then(|| config.log_dir.clone())
+    }
 }
 
 /// What `zoowarden export` can be told.
@@ -149,10 +161,14 @@ pub(crate) fn import(options: &ImportOptions) -> ExitCode {
     };
     let source = Source {
         data_dir: options.from.clone(),
-        log_dir: options.from_logs.clone(),
+        log_dir: options
+            .from_logs
+            .clone()
+            .or_else(|| options.own_logs(&config)),
         options: Options {
             trusts_empty_snapshot: options.trust_empty_snapshot,
             ignores_digests: options.ignore_digests,
+            ignores_gaps: options.ignore_gaps,
         },
         sessions: options.ours.sessions(),
     };

@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use zoowarden::client::ClientConfig;
 use zoowarden::proto::{Acl, Id, OpCode};
 use zoowarden::zookeeper_files::read_snapshot;
+use zoowarden::{CreateMode, Version};
 use zoowarden_tests::client::Client;
 use zoowarden_tests::ensemble::{Ensemble, Plan};
 use zoowarden_tests::http::{Answer, ask, get};
@@ -281,6 +283,42 @@ async fn the_history_of_a_znode_is_told_to_who_may_do_everything() {
     assert_eq!(changes[0]["after"]["value"]["text"], "1");
     let all = history("?path=/a+b&recursive=true&limit=10", &[AS_SUPER]).await;
     assert_eq!(all.json()["changes"].as_array().unwrap().len(), 2);
+}
+
+/// The root is open to everybody as a rule, and that is all the endpoint asks of who wants to know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_hides_values_from_those_who_may_not_read_the_znode() {
+    let ensemble = Ensemble::start(plan(1).set(SUPER)).await;
+    let mut config = ClientConfig::new(ensemble.address(1).to_string().parse().unwrap());
+    config.auth = vec![("digest".to_owned(), b"joe:pass".to_vec())];
+    let joe = zoowarden::Client::connect_with(config).await.unwrap();
+    let everything = 31;
+    let own = Acl {
+        perms: everything,
+        id: Id::new("auth", ""),
+    };
+    let data = [b"first", b"other", b"third"];
+    let open = CreateMode::Persistent;
+    joe.create("/closed", data[0], open).await.unwrap();
+    joe.set_acl("/closed", &[own], Version::Any).await.unwrap();
+    joe.set("/closed", data[1], Version::Any).await.unwrap();
+    let http = ensemble.http(1);
+    let seen_by = async |who: &str| {
+        let header = format!("Authorization: digest {who}");
+        let path = "/commands/history?path=/closed";
+        let answer = ask(http, "GET", path, &[&header], b"").await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
+    };
+    let told = seen_by("ann:pass").await;
+    assert!(told.contains("setACL") && told.contains("hidden"), "{told}");
+    assert!(!told.contains("first") && !told.contains("other"), "{told}");
+    assert!(seen_by("joe:pass").await.contains("first"));
+    // Gone, with the list it had last.
+    joe.delete("/closed", Version::Any).await.unwrap();
+    let told = seen_by("ann:pass").await;
+    assert!(!told.contains("other"), "{told}");
+    assert!(seen_by("joe:pass").await.contains("other"));
 }
 
 async fn health(ensemble: &Ensemble, id: u8, path: &str) -> Option<Answer> {

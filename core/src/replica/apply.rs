@@ -182,12 +182,21 @@ impl Replica {
         waiting: Option<&Connection>,
         applied: &mut Applied,
     ) {
+        if self.witnesses.is_empty() {
+            return;
+        }
+        let earlier = match applied.answering {
+            Answering::Earlier(origin) if origin.server == own.server => {
+                self.connection(origin.connection)
+            }
+            _ => None,
+        };
         for witness in &self.witnesses {
             witness.saw(&mut Seen {
                 stamp_ms: at.stamp_ms,
                 server: own.server,
                 lane: at.lane,
-                client: waiting.map(Connection::peer),
+                client: earlier.as_deref().or(waiting),
                 draft,
                 applied,
             });

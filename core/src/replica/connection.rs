@@ -387,6 +387,11 @@ impl Connection {
         self.state.lock()
     }
 
+    /// Who the client has proved to be, its address among it.
+    pub fn identities(&self) -> Arc<[Id]> {
+        Arc::clone(&self.lock().identities)
+    }
+
     /// Adds what the client has proved to be before its handshake.
     pub fn add_identities(&self, proven: Vec<Id>) {
         let mut state = self.lock();

@@ -4,9 +4,9 @@
 //! what it wants and come back at once: it waits for nothing and does no I/O.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use crate::proto::{ServerId, Zxid};
+use crate::replica::Connection;
 use crate::tree::{Applied, Draft, Lane, Tracing};
 
 /// One proposal that has been carried out.
@@ -19,7 +19,7 @@ pub struct Seen<'a> {
     /// Whose proposal it was.
     pub lane: Lane,
     /// The client that waits for it, if it is connected to this server.
-    pub client: Option<SocketAddr>,
+    pub client: Option<&'a Connection>,
     /// What was proposed.
     pub draft: &'a Draft<'a>,
     /// What came of it. A witness may take the traces out.

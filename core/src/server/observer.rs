@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::History;
-use crate::proto::{Id, ServerId, Zxid, perms};
+use crate::proto::{Acl, Id, ServerId, Zxid, perms};
 use crate::raft::Leadership;
 use crate::replica::{Ending, NotProven};
 use crate::server::config::{Config, Member, Role};
@@ -325,8 +325,8 @@ impl Observer {
         shed
     }
 
-    /// Whether a credential, as it would stand in an `auth` packet, gives every permission on the
-    /// root, each of them (CVE-2025-58457), by entries that name who asks: what everybody may do to
+    /// Who a credential, as it would stand in an `auth` packet, proves to ask, if that is somebody with
+    /// every permission on the root, each of them (CVE-2025-58457), by entries that name who asks: what everybody may do to
     /// the root is no right to all data. Only who asks from `address` is believed to be there, and
     /// only by `shown`, from its certificate, who it is by the scheme `x509`.
     ///
@@ -338,7 +338,7 @@ impl Observer {
         auth: &[u8],
         address: IpAddr,
         shown: &[Id],
-    ) -> Result<(), Denied> {
+    ) -> Result<Vec<Id>, Denied> {
         let replica = &self.shared.replica;
         let mut identities = vec![Id::new("ip", &address.to_canonical().to_string())];
         match scheme {
@@ -351,7 +351,7 @@ impl Observer {
         }
         let is_super = identities.iter().any(|id| &*id.scheme == "super");
         if is_super || self.shared.config.skip_acl {
-            return Ok(());
+            return Ok(identities);
         }
         let list = replica.tree().acl("/").unwrap_or_else(|| [].into());
         let named = list.iter().filter(|acl| !acl::is_anyone(&acl.id));
@@ -368,9 +368,17 @@ impl Observer {
             .all(|perm| acl::allows(&named, &identities, perm));
         // A list without entries allows everything.
         match allowed && !named.is_empty() {
-            true => Ok(()),
+            true => Ok(identities),
             false => Err(Denied::NotAllowed),
         }
+    }
+
+    /// Whether somebody may read what a znode held when its access control list was `list`: that one
+    /// must allow it, and today's, if the znode is still there.
+    pub fn may_read(&self, identities: &[Id], path: &str, list: &[Acl]) -> bool {
+        let allows = |list: &[Acl]| acl::allows(list, identities, perms::READ);
+        let today = self.shared.replica.tree().acl(path);
+        self.shared.config.skip_acl || (allows(list) && today.is_none_or(|today| allows(&today)))
     }
 
     /// Whether the process makes progress: if not, only its end helps.

@@ -146,6 +146,8 @@ pub struct Rebuild {
     has_root: bool,
     sessions: BTreeMap<i64, i32>,
     owned: BTreeMap<i64, BTreeSet<String>>,
+    /// Znodes whose access control list only a recorded change can tell.
+    awaiting_acl: BTreeSet<String>,
     znodes: u64,
     digest: u64,
 }
@@ -164,6 +166,7 @@ impl Rebuild {
             has_root: false,
             sessions: BTreeMap::new(),
             owned: BTreeMap::new(),
+            awaiting_acl: BTreeSet::new(),
             znodes: 0,
             digest: 0,
         }
@@ -231,9 +234,6 @@ impl Rebuild {
         } else {
             let parent = Arc::make_mut(&mut self.tree.root).find_mut(parent_path);
             let parent = parent.ok_or_else(|| fail("a znode without its parent"))?;
-            if let Kind::Ephemeral(_) = parent.kind() {
-                return Err(fail("a child of an ephemeral"));
-            }
             if !parent.adopt(znode) {
                 return Err(fail("a znode twice"));
             }
@@ -241,6 +241,19 @@ impl Rebuild {
         self.own(path, stat.owner);
         self.znodes += 1;
         self.digest = self.digest.wrapping_add(part);
+        Ok(())
+    }
+
+    /// Adds a znode whose access control list the snapshot does not have: it was created, or its list
+    /// set, while the snapshot was written. The change that did so must be replayed.
+    pub fn znode_awaiting_acl(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        stat: &StoredStat,
+    ) -> Result<(), StoredError> {
+        self.znode(path, data, &[Acl::open()], stat)?;
+        self.awaiting_acl.insert(path.to_owned());
         Ok(())
     }
 
@@ -325,6 +338,7 @@ impl Rebuild {
         for (path, owner, acl) in gone {
             self.digest = self.digest.wrapping_sub(self.digest_of(&path));
             self.disown(&path, owner);
+            self.awaiting_acl.remove(&path);
             self.tree.acls.release(acl);
             self.znodes -= 1;
         }
@@ -352,6 +366,7 @@ impl Rebuild {
         let acl = self.tree.acls.acquire(acl);
         self.alter(path, |znode| znode.acl = acl);
         self.tree.acls.release(before);
+        self.awaiting_acl.remove(path);
     }
 
     /// Changes a znode if it is there, and the digest with it.
@@ -400,6 +415,7 @@ impl Rebuild {
             self.delete(&path, last_zxid);
             mended.orphans += 1;
         }
+        self.check()?;
         self.add_system_znodes()?;
         let mut tree = self.tree;
         for (id, timeout_ms) in self.sessions {
@@ -414,6 +430,29 @@ impl Rebuild {
         tree.count_and_index();
         tree.measure_digest();
         Ok((tree, mended))
+    }
+
+    /// What only the end of the replay can tell: a snapshot that was written while changes went on
+    /// may show an ephemeral where the log still creates children of what it replaced.
+    fn check(&self) -> Result<(), StoredError> {
+        let wrong = |path: &str, what| {
+            let path = path.to_owned();
+            Err(StoredError::Znode { path, what })
+        };
+        if let Some(path) = self.awaiting_acl.first() {
+            return wrong(
+                path,
+                "its ACL is not in the snapshot, and no transaction behind it has one",
+            );
+        }
+        let is_parent = |path: &&String| {
+            let znode = self.tree.root.find(path);
+            znode.is_some_and(|znode| znode.children_count() > 0)
+        };
+        match self.owned.values().flatten().find(is_parent) {
+            Some(path) => wrong(path, "an ephemeral with children"),
+            None => Ok(()),
+        }
     }
 
     fn add_system_znodes(&mut self) -> Result<(), StoredError> {

@@ -5,12 +5,12 @@
 //! reference/file-formats.md §1, §3, §4.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::dump::{fill, session_password, stored};
 use super::{Compression, DigestStamp, FilesError, FormatError, LogReader, SnapshotReader};
-use super::{Transaction, snapshot::DIGEST_VERSION};
+use super::{Transaction, log::check_end, snapshot::DIGEST_VERSION};
 use crate::tree::Tree;
 use crate::tree::stored::Rebuild;
 
@@ -21,6 +21,8 @@ const LOG: &str = "log.";
 const SNAPSHOTS_TRIED_MAX: usize = 100;
 /// Bytes in front of the first transaction of a log.
 const LOG_HEADER_BYTES: u64 = 16;
+/// Bytes read from a log at once.
+const READ_BYTES: usize = 256 << 10;
 /// Progress is told each time so many znodes or transactions were read.
 const TELL_EVERY: u64 = 20_000;
 
@@ -31,6 +33,8 @@ pub struct Options {
     pub trusts_empty_snapshot: bool,
     /// Go on when the state differs from the digest that ZooKeeper recorded of it.
     pub ignores_digests: bool,
+    /// Go on when the logs lack transactions between others.
+    pub ignores_gaps: bool,
 }
 
 /// How far reading has come.
@@ -84,6 +88,13 @@ pub fn read_directory(
     let snapshot = base.file.clone();
     let mut replay = Replay::new(base);
     replay.all(&logs, tell)?;
+    if logs.files.is_empty() {
+        warnings.push(format!(
+            "there is no log in {}: if the server had a dataLogDir, what came behind the snapshot is \
+             there, and missing here",
+            logs.dir.display()
+        ));
+    }
     if let Some((zxid, file)) = snapshots.files.last()
         && replay.zxid < *zxid
     {
@@ -95,7 +106,16 @@ pub fn read_directory(
             replay.zxid,
         )));
     }
-    warnings.extend(replay.gap.take());
+    if let Some(gap) = replay.unproven_gap() {
+        match options.ignores_gaps {
+            true => warnings.push(gap),
+            false => {
+                let advice = "copy the logs that are missing here, take another server's directory, \
+                              or say --ignore-gaps";
+                return Err(logs.wrong(&format!("{gap}: {advice}")));
+            }
+        }
+    }
     if let Some((zxid, false)) = replay.last_comparison {
         let what = format!(
             "behind zxid 0x{zxid:x} the znodes differ from the digest that ZooKeeper recorded"
@@ -129,7 +149,9 @@ struct Catalogue {
 
 impl Catalogue {
     fn both(data_dir: &Path, log_dir: &Path) -> Result<(Catalogue, Catalogue), FilesError> {
-        let (data_dir, log_dir) = (version_dir(data_dir), version_dir(log_dir));
+        // One directory may have two names.
+        let real = |dir: &Path| fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+        let (data_dir, log_dir) = (real(&version_dir(data_dir)), real(&version_dir(log_dir)));
         let snapshots = Catalogue::list(&data_dir, SNAPSHOT)?;
         let logs = Catalogue::list(&log_dir, LOG)?;
         if data_dir != log_dir {
@@ -189,7 +211,11 @@ fn version_dir(dir: &Path) -> PathBuf {
 }
 
 fn zxid_of(name: &str, prefix: &str) -> Option<i64> {
-    let (_, stem) = Compression::of_name(name);
+    // A log that somebody packed is none for ZooKeeper either.
+    let (_, stem) = match prefix {
+        LOG => (Compression::None, name),
+        _ => Compression::of_name(name),
+    };
     i64::from_str_radix(stem.strip_prefix(prefix)?, 16).ok()
 }
 
@@ -278,7 +304,15 @@ struct Replay {
     /// The zxid of the last digest compared, and whether it was the state's. A snapshot may show
     /// changes that come later in the log, so earlier ones prove nothing.
     last_comparison: Option<(i64, bool)>,
-    gap: Option<String>,
+    gap: Option<Gap>,
+}
+
+/// Transactions that no log has.
+struct Gap {
+    /// The first gap.
+    what: String,
+    /// The transaction behind the last gap.
+    upto: i64,
 }
 
 impl Replay {
@@ -327,11 +361,13 @@ impl Replay {
             // Its server died while it began the file.
             return Ok(());
         }
-        let mut reader = LogReader::begin(io::BufReader::with_capacity(256 << 10, opened))?;
+        let mut reader = LogReader::begin(BufReader::with_capacity(READ_BYTES, &opened))?;
         loop {
             let at = reader.offset();
             let Some(transaction) = reader.next_transaction()? else {
-                return Ok(());
+                let end = reader.end().unwrap_or(at);
+                (&opened).seek(SeekFrom::Start(end))?;
+                return check_end(end, BufReader::with_capacity(READ_BYTES, &opened));
             };
             self.take(at, &transaction)?;
             if self.transactions > 0 && self.transactions.is_multiple_of(TELL_EVERY) {
@@ -350,12 +386,7 @@ impl Replay {
         if zxid <= self.zxid {
             return Ok(());
         }
-        if self.transactions == 0 && zxid >> 32 == self.zxid >> 32 && zxid > self.zxid + 1 {
-            let (from, to) = (self.zxid + 1, zxid - 1);
-            self.gap = Some(format!(
-                "no log has the transactions 0x{from:x} to 0x{to:x} behind the snapshot"
-            ));
-        }
+        self.notice_gap(zxid);
         for change in &transaction.changes {
             self.rebuild
                 .replay(&transaction.at, change)
@@ -370,6 +401,28 @@ impl Replay {
         }
         self.compare_stamp();
         Ok(())
+    }
+
+    /// Every epoch counts from 1 on, failed requests too; how many an earlier one had, nobody says.
+    fn notice_gap(&mut self, zxid: i64) {
+        let expected = match zxid >> 32 == self.zxid >> 32 {
+            true => self.zxid + 1,
+            false => (zxid >> 32 << 32) + 1,
+        };
+        if zxid > expected {
+            let last = zxid - 1;
+            let what = format!("no log has the transactions 0x{expected:x} to 0x{last:x}");
+            let gap = self.gap.get_or_insert(Gap { what, upto: 0 });
+            gap.upto = zxid;
+        }
+    }
+
+    /// The first gap, unless a digest behind all of them shows that nothing is missing: requests that
+    /// 3.9 cannot read take a number and leave no trace.
+    fn unproven_gap(&mut self) -> Option<String> {
+        let gap = self.gap.take()?;
+        let is_proven = matches!(self.last_comparison, Some((zxid, true)) if zxid >= gap.upto);
+        (!is_proven).then_some(gap.what)
     }
 
     /// Compares the digest of the snapshot once the change that it belongs to is there.

@@ -135,9 +135,11 @@ pub(super) fn fill<R: BufRead>(
             return Ok(rebuild);
         };
         let data = znode.data.as_deref();
-        rebuild
-            .znode(&znode.path, data, &znode.acl, &znode.stat)
-            .map_err(|error| stored(at, &error))?;
+        match &znode.acl {
+            Some(acl) => rebuild.znode(&znode.path, data, acl, &znode.stat),
+            None => rebuild.znode_awaiting_acl(&znode.path, data, &znode.stat),
+        }
+        .map_err(|error| stored(at, &error))?;
         tell(rebuild.znodes());
     }
 }

@@ -38,14 +38,14 @@ impl<R: BufRead> Input<R> {
     }
 
     /// Whether the stream has no more bytes.
-    pub(super) fn is_at_end(&mut self) -> io::Result<bool> {
+    pub(super) fn is_at_end(&mut self) -> Result<bool, FormatError> {
         loop {
             match self.reader.fill_buf() {
                 Ok(ahead) => return Ok(ahead.is_empty()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What a compressed stream that was cut says.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
-                Err(error) => return Err(error),
+                Err(error) => return Err(self.failed(error)),
             }
         }
     }
@@ -58,19 +58,19 @@ impl<R: BufRead> Input<R> {
                 self.offset += into.len() as u64;
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(self.damaged("the file ends early"))
-            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// What a reader said, as damage where it is that.
+    fn failed(&self, error: io::Error) -> FormatError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.damaged("the file ends early"),
             // What decompression finds wrong.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-                ) =>
-            {
-                Err(self.damaged(error.to_string()))
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                self.damaged(error.to_string())
             }
-            Err(error) => Err(FormatError::Io(error)),
+            _ => FormatError::Io(error),
         }
     }
 

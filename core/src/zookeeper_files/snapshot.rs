@@ -38,8 +38,9 @@ pub struct StoredZnode {
     pub path: String,
     /// Its data.
     pub data: Option<Vec<u8>>,
-    /// Its access control list.
-    pub acl: Arc<[Acl]>,
+    /// Its access control list; `None` if the snapshot does not have it: the lists are written before
+    /// the znodes, and one may have got another list meanwhile.
+    pub acl: Option<Arc<[Acl]>>,
     /// Its metadata.
     pub stat: StoredStat,
 }
@@ -117,11 +118,8 @@ impl<R: BufRead> SnapshotReader<R> {
             return Ok(None);
         }
         let data = self.input.buffer()?;
-        let at = self.input.offset();
         let key = self.input.i64()?;
-        let acl = self.lists.get(&key).cloned().ok_or_else(|| {
-            FormatError::damaged(at, format!("{path} has ACL {key}, which is not there"))
-        })?;
+        let acl = self.lists.get(&key).cloned();
         let input = &mut self.input;
         let (czxid, mzxid) = (input.i64()?, input.i64()?);
         let (ctime_ms, mtime_ms) = (input.i64()?, input.i64()?);

@@ -10,7 +10,7 @@ use super::compression::{Compressor, SnappyReader};
 use super::*;
 use crate::proto::{Acl, Id, Writer};
 use crate::tree::Tree;
-use crate::tree::stored::{Rebuild, StoredStat};
+use crate::tree::stored::{At, Rebuild, Recorded, StoredStat};
 
 const SESSION: i64 = 0x0100_0000_0000_0001;
 const OTHER: i64 = 0x0100_0000_0000_0002;
@@ -193,7 +193,6 @@ fn a_tree_comes_back_from_a_snapshot_of_every_format() {
         assert_eq!(loaded.digests_compared, u64::from(format >= Format::V3_8));
         assert_eq!(loaded.tree.last_zxid().0, LAST);
         assert_eq!(loaded.tree.node_count(), tree.node_count());
-        assert_eq!(loaded.warnings, Vec::<String>::new());
     }
     let restored = read_snapshot(&dump(&tree, Format::V3_9)[..]).unwrap();
     assert_eq!(restored.tree.digest(), tree.digest());
@@ -487,14 +486,179 @@ fn logs_without_a_snapshot_are_refused_unless_trusted() {
     assert!(load(nothing.path()).is_err());
 }
 
+/// Loads with everything that can be put up with.
+fn load_anyway(dir: &Path) -> Loaded {
+    let options = Options {
+        ignores_gaps: true,
+        ignores_digests: true,
+        ..Options::default()
+    };
+    read_directory(dir, dir, &options, &mut |_| {}).unwrap()
+}
+
 #[test]
-fn missing_transactions_are_told() {
-    let loaded = replayed(&[create("/n", LAST + 3, 1, false)]);
-    assert!(
-        loaded.warnings[0].contains("no log has"),
-        "{:?}",
-        loaded.warnings
-    );
+fn missing_transactions_are_refused_unless_told_otherwise() {
+    let snapshot = dump(&tree(), Format::V3_8);
+    let next_epoch = ((LAST >> 32) + 1) << 32;
+    let cases = [
+        (vec![LAST + 3], LAST + 1),
+        (vec![LAST + 1, LAST + 3], LAST + 2),
+        (vec![LAST + 1, next_epoch + 2], next_epoch + 1),
+    ];
+    for (zxids, missing) in cases {
+        let entries = zxids.iter();
+        let entries = entries.map(|zxid| create(&format!("/n{zxid}"), *zxid, 1, false));
+        let dir = place(Some(&snapshot), &log(&entries.collect::<Vec<_>>()));
+        let error = load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("0x{missing:x} to")), "{error}");
+        assert!(error.contains("--ignore-gaps"), "{error}");
+        let warnings = load_anyway(dir.path()).warnings;
+        assert!(warnings[0].contains("no log has"), "{warnings:?}");
+    }
+    let whole = [
+        create("/n", LAST + 1, 1, false),
+        create("/m", next_epoch + 1, 1, false),
+    ];
+    assert_eq!(replayed(&whole).warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_digest_behind_a_gap_shows_that_nothing_is_missing() {
+    let zxid = LAST + 3;
+    let at = At {
+        zxid,
+        time_ms: 5_000 + zxid,
+        session: SESSION,
+    };
+    let mut after = rebuild();
+    let path = "/c".to_owned();
+    after.replay(&at, &Recorded::Delete { path }).unwrap();
+    let with_digest = |digest: u64| {
+        let deleted = entry((SESSION, zxid, 2), |w| {
+            w.text("/c");
+            w.i32(2);
+            w.u64(digest);
+        });
+        place(Some(&dump(&tree(), Format::V3_8)), &log(&[deleted]))
+    };
+    let dir = with_digest(after.digest());
+    assert_eq!(load(dir.path()).unwrap().warnings, Vec::<String>::new());
+    let dir = with_digest(after.digest() ^ 1);
+    load(dir.path()).unwrap_err();
+}
+
+#[test]
+fn a_directory_without_logs_is_told_of() {
+    let dir = place(Some(&dump(&tree(), Format::V3_8)), &[]);
+    // Packed by somebody, which hides it from real servers, too.
+    let packed = dir.path().join(format!("version-2/log.{:x}.gz", LAST + 1));
+    fs::write(packed, b"anything").unwrap();
+    let warnings = load(dir.path()).unwrap().warnings;
+    assert!(warnings[0].contains("dataLogDir"), "{warnings:?}");
+}
+
+#[test]
+fn every_changed_byte_of_a_log_is_found() {
+    let entries = [
+        create("/a/1", LAST + 1, 10, false),
+        create("/a/2", LAST + 2, 11, false),
+        delete("/a/1", LAST + 3),
+    ];
+    let whole = log(&entries);
+    let snapshot = dump(&tree(), Format::V3_5);
+    for padding in [0, 100_000] {
+        let mut padded = whole.clone();
+        padded.resize(whole.len() + padding, 0);
+        for at in 16..whole.len() {
+            for mask in [0xff, 0x01, 0x80, 0x10, whole[at]] {
+                let mut damaged = padded.clone();
+                damaged[at] ^= mask;
+                // Without its last byte an entry was being written when the server died.
+                let is_torn = mask == whole[at] && at + 1 == whole.len();
+                let dir = place(Some(&snapshot), &damaged);
+                match load(dir.path()) {
+                    Err(error) => assert!(error.to_string().contains("byte"), "{error}"),
+                    Ok(loaded) => assert!(
+                        mask == 0 || is_torn && loaded.transactions == 2,
+                        "byte {at} ^ {mask:#x}: {} transactions",
+                        loaded.transactions
+                    ),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hole_in_a_log_is_no_end() {
+    let entries = (1..=9).map(|n| create(&format!("/a/{n}"), LAST + n, 9 + n as i32, false));
+    let entries = entries.collect::<Vec<_>>();
+    let mut whole = log(&entries);
+    let (from, to) = (log(&entries[..2]).len(), log(&entries[..6]).len());
+    whole[from..to].fill(0);
+    let dir = place(Some(&dump(&tree(), Format::V3_5)), &whole);
+    let error = load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains(&format!("follow at byte {to}")), "{error}");
+}
+
+/// Takes the first list out of a snapshot: it was set when the lists had been written.
+fn without_first_list(snapshot: &[u8]) -> Vec<u8> {
+    let mut reader = SnapshotReader::begin(snapshot).unwrap();
+    let mut out = Vec::new();
+    let lists = [Arc::from([])];
+    let sessions = reader.sessions().to_vec();
+    let mut writer = SnapshotWriter::begin(&mut out, &sessions, &lists).unwrap();
+    while let Some(znode) = reader.next_znode().unwrap() {
+        let list = match znode.acl.as_deref() {
+            Some([]) => Some(0),
+            Some(list) if list == digest_acl() => Some(9),
+            _ => None,
+        };
+        let (data, stat) = (znode.data.as_deref(), &znode.stat);
+        writer.znode(&znode.path, data, list, stat).unwrap();
+    }
+    writer.finish(&Trailer::default()).unwrap();
+    out
+}
+
+#[test]
+fn a_list_that_a_snapshot_missed_is_taken_from_the_log() {
+    let set_acl = |path: &'static str, zxid| {
+        entry((SESSION, zxid, 7), move |w| {
+            w.text(path);
+            Acl::encode_list(&digest_acl(), w);
+            w.i32(5);
+        })
+    };
+    let snapshot = without_first_list(&dump(&tree(), Format::V3_8));
+    let dir = place(Some(&snapshot), &log(&[set_acl("/a", LAST + 1)]));
+    let error = load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("/zookeeper/config: its ACL"), "{error}");
+    let both = [
+        set_acl("/a", LAST + 1),
+        set_acl("/zookeeper/config", LAST + 2),
+    ];
+    let dir = place(Some(&snapshot), &log(&both));
+    let loaded = load(dir.path()).unwrap();
+    for path in ["/a", "/zookeeper/config"] {
+        assert_eq!(loaded.tree.acl(path).unwrap()[..], digest_acl());
+    }
+}
+
+#[test]
+fn a_snapshot_may_show_the_ephemeral_that_a_parent_became() {
+    // In the snapshot /e is as the log leaves it.
+    let before = [
+        create("/e/child", LAST + 1, 1, false),
+        delete("/e/child", LAST + 2),
+        delete("/e", LAST + 3),
+    ];
+    let after = create("/e", LAST + 4, 30, true);
+    let loaded = replayed(&[&before[..], &[after]].concat());
+    assert_eq!(loaded.tree.stat("/e").unwrap().ephemeral_owner, SESSION);
+    let dir = place(Some(&dump(&tree(), Format::V3_8)), &log(&before[..1]));
+    let error = load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("/e: an ephemeral with children"), "{error}");
 }
 
 /// The digest of what a packed snapshot holds.
@@ -569,8 +733,9 @@ fn lists_are_shared_in_a_snapshot() {
     let mut reader = SnapshotReader::begin(&bytes[..]).unwrap();
     let mut lists: Vec<Arc<[Acl]>> = Vec::new();
     while let Some(znode) = reader.next_znode().unwrap() {
-        if !lists.iter().any(|list| Arc::ptr_eq(list, &znode.acl)) {
-            lists.push(znode.acl);
+        let acl = znode.acl.unwrap();
+        if !lists.iter().any(|list| Arc::ptr_eq(list, &acl)) {
+            lists.push(acl);
         }
     }
     assert_eq!(lists.len(), 3);

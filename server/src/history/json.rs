@@ -4,7 +4,8 @@
 //! change  {"path","zxid":"0x5","time_ms","session":"0x..","identities":["digest:joe"],"address",
 //!          "operation","cause","before":SHAPE,"after":SHAPE}          null where there is none
 //! SHAPE   {"kind","owner":"0x..","ttl_ms","version","aversion","czxid","mzxid","acl":[..],"value"}
-//! value   null, or {"bytes":12,"whole":true,"text":".."} or "base64" where it is no text
+//! value   null, or {"bytes":12,"whole":true,"text":".."} or "base64" where it is no text;
+//!         {"hidden":true} for who may not READ the znode, and then "acl":null, too
 //! ```
 
 use base64::Engine;
@@ -25,9 +26,19 @@ pub(crate) enum Lists {
     Whole,
 }
 
+/// Whether somebody may read a path that has this list.
+type MayRead<'a> = &'a dyn Fn(&str, &[Acl]) -> bool;
+
+/// An answer for those who may read the data directory.
 pub(crate) fn page(page: &Page) -> Value {
+    page_for(page, &|_, _| true)
+}
+
+/// An answer for somebody who may not read everything.
+pub(crate) fn page_for(page: &Page, may_read: MayRead<'_>) -> Value {
+    let changes = page.changes.iter().map(|it| change(it, may_read));
     json!({
-        "changes": page.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes": changes.collect::<Vec<_>>(),
         "more": page.more,
         "gaps": page.gaps.iter().map(gap).collect::<Vec<_>>(),
         "begins": page.begins.map(moment),
@@ -65,7 +76,16 @@ fn gap(gap: &Gap) -> Value {
     })
 }
 
-fn change(change: &Change) -> Value {
+fn change(change: &Change, may_read: MayRead<'_>) -> Value {
+    let shown = |it: &Option<Shape>| {
+        let it = it.as_ref()?;
+        let mut shown = shape(it, Lists::Redacted);
+        if !may_read(&change.path, &it.acl) {
+            shown["value"] = json!({ "hidden": true });
+            shown["acl"] = Value::Null;
+        }
+        Some(shown)
+    };
     let identities = change.identities.iter().map(|id| match &*id.id {
         "" => id.scheme.to_string(),
         name => format!("{}:{name}", id.scheme),
@@ -79,8 +99,8 @@ fn change(change: &Change) -> Value {
         "address": change.address(),
         "operation": change.operation.name(),
         "cause": change.cause.name(),
-        "before": change.before.as_ref().map(|it| shape(it, Lists::Redacted)),
-        "after": change.after.as_ref().map(|it| shape(it, Lists::Redacted)),
+        "before": shown(&change.before),
+        "after": shown(&change.after),
     })
 }
 

@@ -222,6 +222,7 @@ async fn carry_out(
         ));
         return Ok(());
     }
+    plan.cautions().iter().for_each(|line| warn(line));
     if options.dry_run {
         plan.lines().iter().for_each(|line| say(line));
         return Ok(());

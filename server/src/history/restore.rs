@@ -11,6 +11,8 @@
 //!
 //! The plan is made first, and refused as a whole. Each write expects what the plan saw.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use zoowarden::client::{Client, ClientConfig, Code, CreateMode, CreateOptions, Error, Version};
 use zoowarden::proto::{Acl, Zxid};
@@ -107,6 +109,36 @@ impl Plan {
         lines.collect()
     }
 
+    /// What does not come back: znodes count the children they have had from the beginning on when
+    /// they are created again, and sequential names are made of that count.
+    pub(super) fn cautions(&self) -> Vec<String> {
+        let is_created = |step: &Step| matches!(step, Step::Create { .. });
+        let created = self.steps.iter().filter(|(_, step)| is_created(step));
+        let mut families = BTreeMap::<&str, (usize, Option<(u32, &str)>)>::new();
+        for (path, _) in created {
+            families.entry(path).or_default();
+            let Some((parent, name)) = path.rsplit_once('/') else {
+                continue;
+            };
+            if let Some((count, greatest)) = families.get_mut(parent) {
+                *count += 1;
+                *greatest = sequence_number(name).map(|n| (n, name)).max(*greatest);
+            }
+        }
+        let lines = families
+            .into_iter()
+            .filter_map(|(parent, (next, greatest))| {
+                let (number, name) = greatest?;
+                (number as usize >= next).then(|| {
+                format!(
+                    "-- sequential names below {parent} begin again at {next:010}: they will come \
+                     before {name}, and meet it"
+                )
+            })
+            });
+        lines.collect()
+    }
+
     /// Carries it out; tells of each step, and stops at the first that fails.
     pub(super) async fn run(
         &self,
@@ -127,6 +159,13 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// The number at the end of a sequential name.
+fn sequence_number(name: &str) -> Option<u32> {
+    let digits = name.get(name.len().checked_sub(10)?..)?;
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number)
 }
 
 /// A znode as it is.
@@ -174,7 +213,8 @@ fn read(shape: &Value) -> Option<Was> {
 
 fn compare(was: &Was, now: Option<&Now>, zxid: Zxid, until: &str, force: bool) -> Vec<Step> {
     if !was.is_whole {
-        let what = "its value is longer than zoowarden.history.maxValueBytes, and was not kept";
+        let what = "its value is longer than zoowarden.history.maxValueBytes, and was not kept: \
+                    restore what is beside it by its own path";
         return vec![Step::Refuse(what.to_owned())];
     }
     if was.mzxid > zxid && !force {
@@ -352,6 +392,27 @@ mod tests {
             &decide(&late, None, true)[..],
             [Step::Create { .. }]
         ));
+    }
+
+    #[test]
+    fn sequential_names_that_will_come_twice_are_told_of() {
+        let create = |path: &str| {
+            let [step] = &decide(&was(b""), None, false)[..] else {
+                panic!("it is created");
+            };
+            (path.to_owned(), step.clone())
+        };
+        let cautions = |paths: &[&str]| {
+            let steps = paths.iter().map(|path| create(path)).collect();
+            Plan { steps }.cautions()
+        };
+        let used = ["/q", "/q/a-0000000007", "/q/b-0000000003", "/q/ordinary"];
+        let told = cautions(&used);
+        assert!(told[0].contains("0000000003: they"), "{told:?}");
+        assert!(told[0].contains("a-0000000007"), "{told:?}");
+        for harmless in [&["/q", "/q/a-0000000000"][..], &used[1..], &["/1234567890"]] {
+            assert_eq!(cautions(harmless), Vec::<String>::new());
+        }
     }
 
     #[test]

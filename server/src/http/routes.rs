@@ -9,6 +9,7 @@ use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 use zoowarden::metrics::prometheus;
+use zoowarden::proto::{Acl, Id};
 use zoowarden::server::Observer;
 use zoowarden::server::config::AdminSettings;
 use zoowarden::server::observer::{Check, Denied};
@@ -154,9 +155,10 @@ impl Admin {
         if verb != Some(command.verb) {
             return not_allowed(command.verb.name());
         }
-        if let Err(failure) = self.admit(command, &request, caller) {
-            return answered(command.name, Err(failure));
-        }
+        let identities = match self.admit(command, &request, caller) {
+            Ok(identities) => identities,
+            Err(failure) => return answered(command.name, Err(failure)),
+        };
         let query = request.uri().query().unwrap_or_default().to_owned();
         if command.name == commands::RESTORE {
             let (observer, settings) = (&self.observer, &self.settings);
@@ -182,7 +184,7 @@ impl Admin {
             return self.transfers.snapshot(observer, settings, &query).await;
         }
         if command.name == commands::HISTORY {
-            return answered(command.name, self.history(&query).await);
+            return answered(command.name, self.history(&query, &identities).await);
         }
         let observer = self.observer.clone();
         let running = tokio::task::spawn_blocking(move || {
@@ -198,18 +200,18 @@ impl Admin {
         }
     }
 
-    /// Whether a command may run now, for whoever asks.
+    /// Whether a command may run now, for whoever asks; who that is, if it matters.
     fn admit(
         &self,
         command: &Command,
         request: &Request<Incoming>,
         caller: &Caller,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Id>, Failure> {
         if command.needs_server && !self.observer.is_serving() {
             return Err(Failure::not_serving());
         }
         if !command.needs_auth {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let header = request.headers().get(AUTHORIZATION);
         let header =
@@ -226,15 +228,18 @@ impl Admin {
         })
     }
 
-    /// Who changed a znode when, and what it was before.
-    async fn history(&self, query: &str) -> Result<Fields, Failure> {
+    /// Who changed a znode when, and what it was before: values and lists only for those who may READ
+    /// the znode, since the root alone says little of what is below it.
+    async fn history(&self, query: &str, identities: &[Id]) -> Result<Fields, Failure> {
         let asked = commands::history_query(query)?;
         let history = self.observer.history();
         let history = history
             .ok_or_else(|| Failure::unavailable("no history is kept: zoowarden.history.enabled"))?;
         let page = history.changes(asked).await;
         let page = page.map_err(|error| Failure::unavailable(&error.to_string()))?;
-        match Json::from(history_json::page(&page)) {
+        let observer = &self.observer;
+        let may_read = |path: &str, list: &[Acl]| observer.may_read(identities, path, list);
+        match Json::from(history_json::page_for(&page, &may_read)) {
             Json::Object(fields) => Ok(fields),
             other => Ok(vec![field("changes", other)]),
         }

@@ -2,11 +2,11 @@
 
 use super::process::{Run, cargo, target};
 use super::report::Outcome;
-use super::server::{self, REFERENCE_CLASSPATH};
+use super::server;
 use super::{tally, tools};
 
 /// What ZooKeeper compresses snapshots with when it is told `snappy`.
-const SNAPPY: &str = "/usr/share/java/snappy-java.jar";
+const SNAPPY: &str = ":/usr/share/java/snappy-java.jar";
 
 /// `tests/interop/data`, with the binary that foreign clients meet.
 pub(crate) fn moved() -> Outcome {
@@ -14,7 +14,7 @@ pub(crate) fn moved() -> Outcome {
         return missing;
     }
     let folder = target().join("interop/data").display().to_string();
-    let classpath = format!("{REFERENCE_CLASSPATH}:{SNAPPY}");
+    let classpath = server::reference_classpath(SNAPPY);
     let binary = server::binary().display().to_string();
     server::build()
         .and_then(|| cargo(&["build", "--workspace", "--example", "zookeeper_data"]).run_check())

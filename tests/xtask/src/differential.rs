@@ -5,12 +5,9 @@ use std::time::Duration;
 use super::fleet::build;
 use super::process::{Run, target};
 use super::report::Outcome;
-use super::server::{self, REFERENCE_CLASSPATH};
+use super::server;
 use super::tally;
 use super::tools;
-
-/// Where a newer Apache ZooKeeper lies than Debian's.
-const CLASSPATH: &str = "ZOOKEEPER_CLASSPATH";
 
 /// Five million requests take their time.
 const TIME_MAX: Duration = Duration::from_secs(4 * 60 * 60);
@@ -20,15 +17,10 @@ const ENSEMBLE_OPERATIONS: &str = "20000";
 
 /// `arguments` go to the program; without any, all of its forms run as they do in CI.
 pub(crate) fn differential(arguments: &[String]) -> Outcome {
-    let named = std::env::var(CLASSPATH).ok();
-    let needed: &[tools::Tool] = match named {
-        Some(_) => &[tools::JAVA],
-        None => &[tools::JAVA, tools::ZOOKEEPER],
-    };
-    if let Some(missing) = tools::missing(needed) {
+    if let Some(missing) = tools::missing(&[tools::JAVA, tools::ZOOKEEPER]) {
         return missing;
     }
-    let classpath = named.unwrap_or_else(|| REFERENCE_CLASSPATH.to_owned());
+    let classpath = server::reference_classpath("");
     let run = |arguments: &[String]| {
         Run::new(target().join("debug/examples/differential"))
             .args(&[server::binary()])

@@ -4,7 +4,7 @@
 use super::Subject;
 use super::process::{Run, cargo, root, target};
 use super::report::Outcome;
-use super::server::{REFERENCE_CLASSPATH, with_server};
+use super::server::{reference_classpath, with_server};
 use super::tally;
 use super::tools;
 
@@ -50,14 +50,15 @@ pub(crate) fn tls() -> Outcome {
     let folder = |name: &str| target().join("interop").join(name).display().to_string();
     let (ours, python) = (folder("tls"), folder("venv/bin/python"));
     let theirs = folder("foreign-tls");
+    let classpath = reference_classpath("");
     build("secure").and_then(|| {
         Run::new(target().join("debug/examples/secure"))
-            .args(&[ours.as_str(), REFERENCE_CLASSPATH])
+            .args(&[ours.as_str(), classpath.as_str()])
             .run_tests(tally::of_plain)
             .and_then(|| build("foreign"))
             .and_then(|| {
                 Run::new(target().join("debug/examples/foreign"))
-                    .args(&[&*theirs, &*python, REFERENCE_CLASSPATH])
+                    .args(&[&*theirs, &*python, &*classpath])
                     .run_tests(tally::of_plain)
             })
     })

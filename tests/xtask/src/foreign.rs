@@ -6,13 +6,12 @@ use super::Subject;
 use super::process::{Run, root, target};
 use super::python;
 use super::report::Outcome;
-use super::server::{self, REFERENCE_CLASSPATH, with_server};
+use super::server::{self, reference_classpath, with_server};
 use super::tally::{self, Tally};
 use super::tools;
 
-/// The version that our `srvr` tells, and that of Debian's ZooKeeper.
+/// The version that our `srvr` tells.
 const ZOOWARDEN_SPEAKS: &str = "3.9.3";
-const REFERENCE_SPEAKS: &str = "3.8.0";
 
 /// The ports that a block of kazoo's harness has.
 const KAZOO_PORT_SPAN: u16 = 30;
@@ -174,7 +173,7 @@ fn pytest(offset: u16, subject: Subject, over: Over, more: &[String]) -> Outcome
         // Runs the tests that kazoo keeps for its own CI, too.
         .env("CI", "true")
         .env("ZOOWARDEN_BIN", server::binary())
-        .env("ZOOKEEPER_CLASSPATH", REFERENCE_CLASSPATH)
+        .env("ZOOKEEPER_CLASSPATH", reference_classpath(""))
         .env("ZOOKEEPER_PORT_OFFSET", offset.to_string())
         .args(&["-m", "pytest", "-p", "no:cacheprovider", "-ra"])
         .args(plugins)
@@ -190,7 +189,7 @@ fn pytest(offset: u16, subject: Subject, over: Over, more: &[String]) -> Outcome
     let run = match subject {
         Subject::Zoowarden => run.env("ZOOKEEPER_VERSION", ZOOWARDEN_SPEAKS),
         Subject::Reference => run
-            .env("ZOOKEEPER_VERSION", REFERENCE_SPEAKS)
+            .env("ZOOKEEPER_VERSION", server::reference_version())
             .env("ZOOWARDEN_REFERENCE", "/usr/bin/java")
             .env("ZOOWARDEN_RUN_SKIPPED", "1"),
     };

@@ -74,6 +74,8 @@ usage: cargo xtask <task>
                 what we expect
 
 ZOOWARDEN_BIN names the binary that foreign clients meet; without it the debug build is used.
+ZOOKEEPER_CLASSPATH names what another Apache ZooKeeper than Debian's is made of, a newer one say:
+jars with colons between.
 With CI=true a missing tool is a failure.";
 
 /// What a foreign client is run against.

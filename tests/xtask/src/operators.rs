@@ -2,7 +2,7 @@
 
 use super::process::{Run, cargo, target};
 use super::report::Outcome;
-use super::server::{self, REFERENCE_CLASSPATH};
+use super::server;
 use super::{tally, tools};
 
 /// What Apache ZooKeeper's HTTP endpoint is made of.
@@ -29,7 +29,7 @@ pub(crate) fn compared() -> Outcome {
     let http = HTTP
         .map(|jar| format!(":/usr/share/java/{jar}.jar"))
         .concat();
-    let classpath = format!("{REFERENCE_CLASSPATH}{http}");
+    let classpath = server::reference_classpath(&http);
     let binary = server::binary().display().to_string();
     server::build()
         .and_then(|| cargo(&["build", "--workspace", "--example", "operators"]).run_check())

@@ -14,8 +14,11 @@ use super::report::Outcome;
 use super::tally::Tally;
 use super::tools;
 
+/// Names the class path of another Apache ZooKeeper than Debian's, a newer one say.
+const CLASSPATH: &str = "ZOOKEEPER_CLASSPATH";
+
 /// Debian's classpath: the manifest of the first leaves out what Netty needs.
-pub(crate) const REFERENCE_CLASSPATH: &str = "/etc/zookeeper/conf:/usr/share/java/zookeeper.jar:\
+const DEBIAN_CLASSPATH: &str = "/etc/zookeeper/conf:/usr/share/java/zookeeper.jar:\
     /usr/share/java/slf4j-nop.jar:/usr/share/java/netty-codec.jar:\
     /usr/share/java/netty-resolver.jar:/usr/share/java/netty-transport-native-unix-common.jar:\
     /usr/share/java/netty-tcnative.jar";
@@ -24,6 +27,7 @@ pub(crate) const REFERENCE_CLASSPATH: &str = "/etc/zookeeper/conf:/usr/share/jav
 const SECURED: &str = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n\
     authProvider.2=org.apache.zookeeper.server.auth.X509AuthenticationProvider\n\
     DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=\n";
+const DEBIAN_VERSION: &str = "3.8.0";
 
 /// The login file in a server's folder, if it has one.
 const JAAS: &str = "jaas.conf";
@@ -44,6 +48,30 @@ pub(crate) struct Server {
     subject: Subject,
     /// `127.0.0.1:port`.
     pub(crate) address: String,
+}
+
+/// What Apache ZooKeeper is made of: what `ZOOKEEPER_CLASSPATH` says, or Debian's, with those of
+/// Debian's jars that a step needs besides, each with a colon in front.
+pub(crate) fn reference_classpath(debian_jars: &str) -> String {
+    named_classpath().unwrap_or_else(|| format!("{DEBIAN_CLASSPATH}{debian_jars}"))
+}
+
+/// The class path of another Apache ZooKeeper than Debian's.
+pub(crate) fn named_classpath() -> Option<String> {
+    std::env::var(CLASSPATH)
+        .ok()
+        .filter(|path| !path.is_empty())
+}
+
+/// The version of Apache ZooKeeper, by the name of its jar.
+pub(crate) fn reference_version() -> String {
+    let named = named_classpath().unwrap_or_default();
+    let mut jars = named.split(':').filter_map(|jar| {
+        let name = Path::new(jar).file_name()?.to_str()?;
+        let version = name.strip_prefix("zookeeper-")?.strip_suffix(".jar")?;
+        version.starts_with(char::is_numeric).then_some(version)
+    });
+    jars.next().unwrap_or(DEBIAN_VERSION).to_owned()
 }
 
 /// The binary that foreign clients meet.
@@ -214,7 +242,8 @@ fn command(subject: Subject, config: &Path, folder: &Path) -> std::io::Result<Co
         Subject::Reference => {
             let mut command = Command::new("java");
             // Java reads files in the encoding of its surroundings otherwise.
-            command.args(["-cp", REFERENCE_CLASSPATH, "-Dfile.encoding=UTF-8"]);
+            command.args(["-cp", &reference_classpath("")]);
+            command.arg("-Dfile.encoding=UTF-8");
             command.args(properties);
             command
                 .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::process;
 use super::report::Outcome;
+use super::server;
 
 /// Something that is there or not.
 pub(crate) struct Tool {
@@ -39,23 +40,19 @@ pub(crate) const ZKCLI: Tool = Tool {
 
 pub(crate) const ZOOKEEPER: Tool = Tool {
     name: "Apache ZooKeeper",
-    is_there: || std::path::Path::new("/usr/share/java/zookeeper.jar").exists(),
+    is_there: || has_jars(&["zookeeper"]),
     bring: "apt-get install libzookeeper-java",
 };
 
 pub(crate) const SNAPPY_JAVA: Tool = Tool {
     name: "snappy-java",
-    is_there: || std::path::Path::new("/usr/share/java/snappy-java.jar").exists(),
+    is_there: || has_jars(&["snappy-java"]),
     bring: "apt-get install libsnappy-java libsnappy-jni",
 };
 
 pub(crate) const JETTY: Tool = Tool {
     name: "Jetty and Jackson",
-    is_there: || {
-        let jars = ["jetty9-server", "jackson-databind"];
-        let jars = jars.map(|jar| format!("/usr/share/java/{jar}.jar"));
-        jars.iter().all(|jar| std::path::Path::new(jar).exists())
-    },
+    is_there: || has_jars(&["jetty9-server", "jackson-databind"]),
     bring: "apt-get install libjetty9-java libjackson2-databind-java",
 };
 
@@ -187,6 +184,15 @@ pub(crate) const CURATOR: Tool = Tool {
             mvn -f tests/interop/curator/pom.xml dependency:copy-dependencies \
             -DoutputDirectory=$PWD/target/interop/curator/lib",
 };
+
+/// Whether Debian has put these jars here, or another class path than Debian's is named.
+fn has_jars(names: &[&str]) -> bool {
+    let has = |name: &&str| {
+        let jar = format!("/usr/share/java/{name}.jar");
+        std::path::Path::new(&jar).exists()
+    };
+    server::named_classpath().is_some() || names.iter().all(has)
+}
 
 /// The step is left out if any of these is not there.
 pub(crate) fn missing(tools: &[Tool]) -> Option<Outcome> {

@@ -119,7 +119,7 @@ pub(super) fn of_ephemeral(session: SessionId, user: &str, path: &str) -> Line {
     line(&who, operation, &[("znode", path)], Outcome::Success)
 }
 
-/// A reconfiguration that was decided on.
+/// A reconfiguration, once it is known what came of it.
 pub(super) fn of_reconfig(asker: &Asker, outcome: Outcome) -> Line {
     asker.line("reconfig", &[], outcome)
 }

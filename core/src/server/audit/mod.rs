@@ -118,6 +118,17 @@ impl Audit {
         }
     }
 
+    /// A reconfig that the leader is done with.
+    fn of_settled(&self, client: &Connection, applied: &Applied) {
+        let (session, ip) = (client.session(), client.peer().ip().to_canonical());
+        let asker = Asker::new(session, &client.identities(), ip.to_string());
+        let outcome = match applied.result {
+            Ok(_) => Outcome::Success,
+            Err(_) => Outcome::Failure,
+        };
+        self.send(line::of_reconfig(&asker, outcome));
+    }
+
     fn of_request(&self, seen: &Seen<'_>) {
         let (session, identities) = match seen.draft {
             Draft::Request {
@@ -141,7 +152,12 @@ impl Audit {
                 code: Code::ReconfigDisabled | Code::Unimplemented,
                 ..
             } => {
-                let asker = Asker::new(session, &[Id::new("ip", &ip)], ip);
+                // What is refused before the log carries nobody's names.
+                let identities = match seen.client {
+                    Some(client) => client.identities(),
+                    None => [Id::new("ip", &ip)].into(),
+                };
+                let asker = Asker::new(session, &identities, ip);
                 self.send(line::of_reconfig(&asker, Outcome::Failure));
             }
             _ => {}
@@ -162,7 +178,7 @@ impl Audit {
 
 fn address(seen: &Seen<'_>, identities: &[Id]) -> String {
     if let Some(client) = seen.client {
-        return client.ip().to_canonical().to_string();
+        return client.peer().ip().to_canonical().to_string();
     }
     let known = identities.iter().find(|id| &*id.scheme == "ip");
     known.map_or_else(String::new, |id| id.id.to_string())

@@ -203,10 +203,7 @@ static KEYS: &[Key] = &[
         "extendedTypesEnabled",
         Set(|d, v| put(&mut d.config.ttl.extended_types_enabled, boolean(v))),
     ),
-    both(
-        "emulate353TTLNodes",
-        Set(emulate_353),
-    ),
+    both("emulate353TTLNodes", Set(emulate_353)),
     bare(
         "znode.container.checkIntervalMs",
         Set(|d, v| {

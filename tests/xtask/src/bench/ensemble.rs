@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::server::REFERENCE_CLASSPATH;
+use super::super::server::reference_classpath;
 use super::probe::{Probe, leads, until};
 use super::results::Contender;
 
@@ -237,7 +237,7 @@ impl Server {
             }
             Contender::ZooKeeper => {
                 let mut command = Command::new("java");
-                command.args([self.heap, JUTE_MAXBUFFER, "-cp", REFERENCE_CLASSPATH]);
+                command.args([self.heap, JUTE_MAXBUFFER, "-cp", &reference_classpath("")]);
                 command
                     .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
                     .arg(&started);

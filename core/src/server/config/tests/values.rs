@@ -260,7 +260,9 @@ fn what_a_setting_does_not_change_is_said() {
         ("forceSync=yes", None),
         (
             "forceSync=no",
-            Some("zoo.cfg:3: forceSync=no: a write is answered when it is on the disk all the same"),
+            Some(
+                "zoo.cfg:3: forceSync=no: a write is answered when it is on the disk all the same",
+            ),
         ),
         (
             "emulate353TTLNodes=true",
