@@ -185,9 +185,9 @@ impl Replica {
         if self.witnesses.is_empty() {
             return;
         }
-        let earlier = match applied.answering {
-            Answering::Earlier(origin) if origin.server == own.server => {
-                self.connection(origin.connection)
+        let earlier = match &applied.answering {
+            Answering::Earlier(asker) if asker.origin.server == own.server => {
+                self.connection(asker.origin.connection)
             }
             _ => None,
         };

@@ -118,17 +118,6 @@ impl Audit {
         }
     }
 
-    /// A reconfig that the leader is done with.
-    fn of_settled(&self, client: &Connection, applied: &Applied) {
-        let (session, ip) = (client.session(), client.peer().ip().to_canonical());
-        let asker = Asker::new(session, &client.identities(), ip.to_string());
-        let outcome = match applied.result {
-            Ok(_) => Outcome::Success,
-            Err(_) => Outcome::Failure,
-        };
-        self.send(line::of_reconfig(&asker, outcome));
-    }
-
     fn of_request(&self, seen: &Seen<'_>) {
         let (session, identities) = match seen.draft {
             Draft::Request {
