@@ -201,16 +201,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "differential" => report.step("the same requests as Apache ZooKeeper", || {
             differential::differential(&arguments.rest)
         }),
-        "sasl" => {
-            report.step("SASL", || sasl::sasl(Subject::Zoowarden));
-            report.step("SASL with Apache ZooKeeper", || {
-                sasl::sasl(Subject::Reference)
-            });
-            report.step(
-                "who may do what, as with Apache ZooKeeper",
-                sasl::permissions,
-            );
-        }
+        "sasl" => sasl::steps(report),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
