@@ -166,7 +166,8 @@ async fn errors_have_zookeepers_forms() {
     assert_eq!(body, "{\n  \"command\" : \"ruok\",\n  \"error\" : null\n}");
 }
 
-/// Nobody is believed about where it comes from: CVE-2024-51504.
+/// Nobody is believed about where it comes from (CVE-2024-51504), and who may copy or replace all
+/// data must be allowed everything (CVE-2025-58457).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_that_change_something_need_all_permissions() {
     let ensemble = Ensemble::start(plan(1).set(SUPER)).await;
@@ -205,6 +206,14 @@ async fn commands_that_change_something_need_all_permissions() {
     ] {
         let answer = shed(header, b"{\"percentage\": 0}").await;
         assert_eq!(answer.status, status, "{header}: {}", answer.text());
+    }
+    for (method, path) in [
+        ("GET", "/commands/snapshot"),
+        ("POST", "/commands/restore"),
+    ] {
+        let header = "Authorization: digest nobody:wrong";
+        let answer = ask(http, method, path, &[header], b"").await.unwrap();
+        assert_eq!(answer.status, 403, "{path}: {}", answer.text());
     }
     for body in [
         &b""[..],

@@ -146,6 +146,80 @@ async fn an_impostor_with_a_trusted_certificate_of_another_host_is_refused() {
     ensemble.wait_until_serving(3).await;
 }
 
+/// CVE-2026-24281: an address that was not in the certificate was resolved back to a name, and that
+/// was looked for. 127.0.0.1 resolves back to localhost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cve_2026_24281_no_server_is_known_by_what_its_address_resolves_back_to() {
+    let authority = Authority::new();
+    let mut ensemble = Ensemble::prepare(plan(&authority).set("sslQuorum=true")).await;
+    for id in [1, 2] {
+        ensemble.start_server(id);
+    }
+    for id in [1, 2] {
+        ensemble.wait_until_serving(id).await;
+    }
+    let by_name = Subject {
+        hosts: vec!["localhost".to_owned()],
+        ..Subject::local("server")
+    };
+    let store = authority.store("by-name.pem", &by_name);
+    ensemble.set(3, &format!("{PREFIX}keyStore.location={}", store.display()));
+    let why = "it says that it is server 3, but its certificate is not for 127.0.0.1";
+    assert_never_joins(&mut ensemble, why).await;
+    let logs = ensemble.log(1) + &ensemble.log(2);
+    assert!(logs.contains("not valid for name"), "{logs}");
+}
+
+/// Nobody knows a guest yet: what it is let in by is a certificate for the address that it gives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_joins_with_a_certificate_of_the_address_that_it_gives_and_with_no_other() {
+    let authority = Authority::new();
+    let changeable = Plan {
+        waiting: 1,
+        ..plan(&authority)
+    };
+    let changeable = changeable.set("sslQuorum=true").set("reconfigEnabled=true");
+    let mut ensemble = Ensemble::start(changeable.set("skipACL=yes")).await;
+    let elsewhere = Subject {
+        hosts: vec!["other.example".to_owned()],
+        ..Subject::local("127.0.0.1")
+    };
+    let stranger = Authority::new();
+    for (store, why) in [
+        (
+            authority.store("elsewhere.pem", &elsewhere),
+            "it says that it is server 4, but its certificate is not for 127.0.0.1",
+        ),
+        (
+            stranger.store("stranger.pem", &Subject::local("server")),
+            "invalid peer certificate",
+        ),
+    ] {
+        ensemble.set(4, &format!("{PREFIX}keyStore.location={}", store.display()));
+        ensemble.start_server(4);
+        until("the guest is refused", SOON, async || {
+            let logs = [1, 2, 3].map(|id| ensemble.log(id)).concat();
+            logs.contains(why).then_some(())
+        })
+        .await;
+        assert_eq!(ensemble.srvr(4, "Mode").await, None, "{why}");
+        ensemble.kill(4);
+    }
+    let store = authority.store("rightful.pem", &Subject::local("server"));
+    ensemble.set(4, &format!("{PREFIX}keyStore.location={}", store.display()));
+    ensemble.start_server(4);
+    ensemble.wait_until_serving(4).await;
+    let admin = Client::open(ensemble.address(1), SOON).await.unwrap();
+    let line = ensemble.line(4, "participant");
+    let text = admin.reconfig(Some(&line), None).await.unwrap();
+    assert!(text.contains(&line), "{text}");
+    until("it is a follower", SOON, async || {
+        let mode = ensemble.srvr(4, "Mode").await;
+        (mode.as_deref() == Some("follower")).then_some(())
+    })
+    .await;
+}
+
 /// The three steps of ZooKeeper's guide, each a restart of one server after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ensemble_changes_over_to_tls_without_losing_its_quorum() {

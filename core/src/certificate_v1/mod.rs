@@ -155,7 +155,11 @@ impl<'a> V1<'a> {
         });
         match common.and_then(|common| ServerName::try_from(common).ok()) {
             Some(common) if common == *host => Ok(()),
-            _ => Err(CertificateError::NotValidForName.into()),
+            _ => Err(CertificateError::NotValidForNameContext {
+                expected: host.to_owned(),
+                presented: common.iter().map(|common| format!("CN={common}")).collect(),
+            }
+            .into()),
         }
     }
 }

@@ -10,11 +10,13 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::{TlsConfig, TlsError, TlsIdentity, TlsOptions, TlsVerify};
+use crate::certificate_v1::test::{Draft, Party};
 use crate::environment::{Net, Tcp};
 
 /// An authority of our own.
@@ -77,7 +79,12 @@ async fn acceptor(given: &Given, clients: Option<&Authority>) -> SocketAddr {
             builder.with_client_cert_verifier(verifier.unwrap())
         }
     };
-    let acceptor = TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()));
+    echoing(builder.with_single_cert(chain, key).unwrap()).await
+}
+
+/// Echoes one connection's bytes over TLS.
+async fn echoing(config: ServerConfig) -> SocketAddr {
+    let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .unwrap();
@@ -128,6 +135,23 @@ async fn a_server_of_a_trusted_authority_is_met_by_name_and_by_address() {
     }
 }
 
+/// CVE-2026-24281: an address that was not in the certificate was resolved back to a name, and that
+/// was looked for. 127.0.0.1 resolves back to localhost.
+#[tokio::test]
+async fn cve_2026_24281_an_address_is_not_resolved_back_to_a_name() {
+    let authority = Authority::new();
+    let given = authority.give(&["localhost"]);
+    for (host, expected) in [("127.0.0.1", false), ("localhost", true)] {
+        let address = acceptor(&given, None).await;
+        let strict = trusting(&authority, TlsVerify::ChainAndName);
+        assert_eq!(
+            echo(strict, address, host).await.is_ok(),
+            expected,
+            "{host}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn another_name_is_refused_unless_names_are_not_checked() {
     let authority = Authority::new();
@@ -173,6 +197,83 @@ async fn a_client_shows_who_it_is_when_it_is_asked() {
     options.identity = Some(authority.give(&["client"]).identity());
     let address = acceptor(&given, Some(&authority)).await;
     echo(options, address, "zoo.example").await.unwrap();
+}
+
+/// A server whose certificate is of version 1, signed by `root`, and whose key is `holder`'s.
+async fn version_1(root: &Party, zoo: &Party, holder: &Party) -> SocketAddr {
+    let provider = Arc::new(ring::default_provider());
+    let key = provider.key_provider.load_private_key(holder.private_key());
+    let chain = vec![root.sign(zoo, &Draft::default())];
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key.unwrap()));
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let config = builder
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(shown));
+    echoing(config).await
+}
+
+#[tokio::test]
+async fn a_server_of_version_1_is_met_by_its_common_name_if_an_authority_has_signed_it() {
+    let (root, zoo) = (Party::new("Root"), Party::new("zoo.example"));
+    let params = root.params_v3(true);
+    let trust = params.self_signed(&root.key).unwrap().pem().into_bytes();
+    let trusting = |verify| TlsOptions {
+        roots_pem: Some(trust.clone()),
+        identity: None,
+        verify,
+    };
+    let (named, any) = (TlsVerify::ChainAndName, TlsVerify::ChainOnly);
+    let thief = Party::new("zoo.example");
+    let stranger = Party::new("Stranger");
+    for (issuer, holder, host, verify, refused) in [
+        (&root, &zoo, "zoo.example", named, None),
+        (&root, &zoo, "bear.example", any, None),
+        (
+            &root,
+            &zoo,
+            "bear.example",
+            named,
+            Some("not valid for name"),
+        ),
+        (&stranger, &zoo, "zoo.example", any, Some("UnknownIssuer")),
+        (&root, &thief, "zoo.example", any, Some("BadSignature")),
+        (&stranger, &zoo, "bear.example", TlsVerify::Nothing, None),
+        (
+            &root,
+            &thief,
+            "zoo.example",
+            TlsVerify::Nothing,
+            Some("BadSignature"),
+        ),
+    ] {
+        let address = version_1(issuer, &zoo, holder).await;
+        let outcome = echo(trusting(verify), address, host).await;
+        match refused {
+            None => outcome.unwrap(),
+            Some(why) => {
+                let error = outcome.unwrap_err().to_string();
+                assert!(error.contains(why), "{why}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_may_show_what_openssl_makes_without_extensions() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tls/testdata");
+    let (own, trust) = (folder.join("v1.pem"), folder.join("v1-trust.pem"));
+    let options = TlsOptions::from_files(Some(&trust), Some((&own, &own))).unwrap();
+    TlsConfig::new(options.clone()).unwrap();
+    let key_pem = Authority::new().give(&["other"]).key.into_bytes();
+    let identity = options.identity.map(|own| TlsIdentity { key_pem, ..own });
+    let error = TlsConfig::new(TlsOptions {
+        identity,
+        ..options
+    })
+    .unwrap_err();
+    assert!(matches!(error, TlsError::Identity { .. }), "{error}");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! is shown and asked for, and its renewal while the server runs (`credentials`), handshakes on
 //! streams (`transport`), and subjects' names as Java prints them (`name`). What does not: the
 //! spelling of settings, which is the configuration's; limits on connections, which are the
-//! listener's; the client's own TLS, which trusts other things.
+//! listener's; the client's own TLS, which trusts other things; certificates of X.509's first
+//! version, which are `certificate_v1`'s.
 //!
 //! Invariants: [`Credentials`] that exist can be used, and stay in use until newer ones can be; a
 //! session of TLS is never resumed, so whoever connects shows its certificate every time; a
@@ -19,6 +20,8 @@ mod store;
 mod store_test;
 mod transport;
 mod verify;
+#[cfg(test)]
+mod verify_test;
 
 pub(crate) use credentials::{Credentials, Renewal, cipher_suites};
 pub(crate) use name::java_name;

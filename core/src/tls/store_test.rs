@@ -1,6 +1,7 @@
 //! Stores as keytool of Java 17 and OpenSSL 3 wrote them (`testdata`): one RSA key of
 //! `CN=alice, OU=Unit, O="Acme, Inc.", C=CH`, signed by `CN=Root`, which the trust stores hold.
-//! The password is `changeit`. `legacy.p12` has the algorithms of before 2020.
+//! The password is `changeit`. `legacy.p12` has the algorithms of before 2020. `v1.pem` is what
+//! `openssl x509 -req` makes of a request without being given extensions, and its key.
 
 use std::path::{Path, PathBuf};
 
@@ -71,6 +72,27 @@ fn every_kind_of_store_gives_the_same_trust() {
         let trusted = store(name, Some("changeit")).trusted().unwrap();
         assert!(trusted.iter().any(|own| name_of(own) == OWNER), "{name}");
     }
+}
+
+#[test]
+fn what_openssl_makes_without_extensions_can_be_shown() {
+    let (own, trust) = (store("v1.pem", None), store("v1-trust.pem", None));
+    let settings = TlsSettings::new(own.clone(), Some(trust));
+    assert!(Credentials::load(settings.clone()).is_ok());
+    // But not with another's key.
+    let folder = tempfile::tempdir().unwrap();
+    let location = folder.path().join("mixed.pem");
+    let text = |name| std::fs::read_to_string(file(name)).unwrap();
+    let own_text = text("v1.pem");
+    let (certificate, _) = own_text.split_once("-----BEGIN PRIVATE").unwrap();
+    std::fs::write(&location, certificate.to_owned() + &text("key.pem")).unwrap();
+    let key_store = Store { location, ..own };
+    let error = Credentials::load(TlsSettings {
+        key_store,
+        ..settings
+    })
+    .unwrap_err();
+    assert!(error.reason.contains("cannot be used"), "{error}");
 }
 
 #[test]

@@ -18,7 +18,8 @@ use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::certificate::BasicExtension;
+use x509_parser::prelude::{FromDer, KeyUsage, X509Certificate};
 
 use crate::certificate_v1::{self, Authorities, V1};
 
@@ -50,10 +51,28 @@ pub(crate) fn subject(certificate: &[u8]) -> Option<&[u8]> {
     Some(parsed.tbs_certificate.subject.as_raw())
 }
 
+/// Whether rustls may take others' certificates on its word: one of version 1, where nobody can
+/// tell, or one that says so.
+fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    if V1::read(certificate).is_some() {
+        return true;
+    }
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+        return false;
+    };
+    let may_sign = |usage: Option<BasicExtension<&KeyUsage>>| {
+        usage.is_none_or(|usage| usage.value.key_cert_sign())
+    };
+    parsed.is_ca() && parsed.key_usage().is_ok_and(may_sign)
+}
+
 /// Whom a trust store names.
 #[derive(Debug, Clone)]
 pub(super) struct Trust {
+    /// Those who may sign others' certificates, which Java asks of an authority, too.
     roots: Arc<RootCertStore>,
+    /// The names of all, which whoever connects chooses its certificate by.
+    subjects: Arc<[DistinguishedName]>,
     /// Everybody in the store, also by itself: self-signed certificates are put there as they are,
     /// and many of them call themselves authorities.
     named: Arc<[CertificateDer<'static>]>,
@@ -63,13 +82,17 @@ pub(super) struct Trust {
 
 impl Trust {
     pub(super) fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Trust, String> {
-        let mut roots = RootCertStore::empty();
-        let (added, _) = roots.add_parsable_certificates(certificates.iter().cloned());
+        let mut all = RootCertStore::empty();
+        let (added, _) = all.add_parsable_certificates(certificates.iter().cloned());
         if added == 0 {
             return Err("none of its certificates can be used".to_owned());
         }
+        let mut roots = RootCertStore::empty();
+        let authorities = certificates.iter().filter(|it| is_authority(it));
+        roots.add_parsable_certificates(authorities.cloned());
         Ok(Trust {
             roots: Arc::new(roots),
+            subjects: all.subjects().into(),
             authorities: Authorities::among(&certificates),
             named: certificates.into(),
         })
@@ -115,17 +138,15 @@ impl Trust {
         optional: bool,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ClientCertVerifier>, String> {
-        let roots = Arc::clone(&self.roots);
-        let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
-        let builder = if optional {
-            builder.allow_unauthenticated()
-        } else {
-            builder
+        let build = || {
+            let roots = Arc::clone(&self.roots);
+            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider)).build()
         };
-        let chain = builder.build().map_err(|error| error.to_string())?;
+        let chain = (!self.roots.is_empty()).then(build).transpose();
         Ok(Arc::new(Clients {
             trust: self.clone(),
-            chain,
+            chain: chain.map_err(|error| error.to_string())?,
+            mandatory: !optional,
             algorithms: provider.signature_verification_algorithms,
         }))
     }
@@ -136,12 +157,14 @@ impl Trust {
         check_host: bool,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ServerCertVerifier>, String> {
-        let roots = Arc::clone(&self.roots);
-        let builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
-        let chain = builder.build().map_err(|error| error.to_string())?;
+        let build = || {
+            let roots = Arc::clone(&self.roots);
+            WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider)).build()
+        };
+        let chain = (!self.roots.is_empty()).then(build).transpose();
         Ok(Arc::new(Servers {
             trust: self.clone(),
-            chain,
+            chain: chain.map_err(|error| error.to_string())?,
             algorithms: provider.signature_verification_algorithms,
             check_host,
         }))
@@ -151,7 +174,9 @@ impl Trust {
 #[derive(Debug)]
 struct Clients {
     trust: Trust,
-    chain: Arc<dyn ClientCertVerifier>,
+    /// `None`: there is no authority.
+    chain: Option<Arc<dyn ClientCertVerifier>>,
+    mandatory: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -162,20 +187,22 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        match self.trust.judge(end_entity, now, &self.algorithms) {
-            Some(verdict) => verdict.map(|()| ClientCertVerified::assertion()),
-            None => self
-                .chain
-                .verify_client_cert(end_entity, intermediates, now),
+        match (
+            self.trust.judge(end_entity, now, &self.algorithms),
+            &self.chain,
+        ) {
+            (Some(verdict), _) => verdict.map(|()| ClientCertVerified::assertion()),
+            (None, Some(chain)) => chain.verify_client_cert(end_entity, intermediates, now),
+            (None, None) => Err(CertificateError::UnknownIssuer.into()),
         }
     }
 
     fn client_auth_mandatory(&self) -> bool {
-        self.chain.client_auth_mandatory()
+        self.mandatory
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
+        &self.trust.subjects
     }
 
     fn verify_tls12_signature(
@@ -197,14 +224,15 @@ impl ClientCertVerifier for Clients {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
 #[derive(Debug)]
 struct Servers {
     trust: Trust,
-    chain: Arc<WebPkiServerVerifier>,
+    /// `None`: there is no authority.
+    chain: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
     check_host: bool,
 }
@@ -219,18 +247,18 @@ impl ServerCertVerifier for Servers {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use CertificateError::{NotValidForName, NotValidForNameContext};
-        let verified = match self.trust.judge(end_entity, now, &self.algorithms) {
-            None => self.chain.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp_response,
-                now,
-            ),
-            Some(verdict) => verdict.and_then(|()| {
+        let verified = match (
+            self.trust.judge(end_entity, now, &self.algorithms),
+            &self.chain,
+        ) {
+            (Some(verdict), _) => verdict.and_then(|()| {
                 check_host(end_entity, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }),
+            (None, Some(chain)) => {
+                chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+            (None, None) => Err(CertificateError::UnknownIssuer.into()),
         };
         match verified {
             // The name is the last thing looked at: whoever fails there has passed all else.
@@ -260,6 +288,6 @@ impl ServerCertVerifier for Servers {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
