@@ -13,6 +13,11 @@
 //!
 //! With `--reaping` the servers' reapers are at work, and what is played is not drawn: `reaping.rs`.
 //!
+//! Every operation of a client is among the requests. What is not: `createSession`, which 3.8.0 carries
+//! out for anybody; a `reconfig` that is permitted, which would need the same ensembles on both sides;
+//! SASL behind its first token; writes behind a `closeSession` of the same connection, and `addWatch`
+//! of null, for what 3.8.0 makes of them.
+//!
 //! Invariant: nothing is compared loosely. What may differ stands in `allowed.json` with its reason;
 //! what depends on the run is named in `told.rs`.
 

@@ -421,7 +421,7 @@ impl Player {
         // closes the connection: as good as no reply.
         match before {
             Some(before) if SESSION_ENDED.iter().any(|told| text.contains(told)) => {
-                link.waiting = before
+                link.waiting = before;
             }
             _ => self.note(link.channel, text.clone()),
         }
