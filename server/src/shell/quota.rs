@@ -193,7 +193,7 @@ async fn begin(place: &Place, wanted: Track) -> Result<(), Failure> {
     for above in path::ancestors(&place.path).skip(1) {
         let limits = walk::join(&walk::moved(above, "/", TOP), LIMITS);
         if requests::exists(&place.client, &limits).await? {
-            let what = format!("{} has a parent {above} which has a quota!", place.path);
+            let what = format!("{} has a parent {above} which has a quota", place.path);
             return Err(Failure::Other(what));
         }
     }
@@ -202,7 +202,7 @@ async fn begin(place: &Place, wanted: Track) -> Result<(), Failure> {
     let below = walk::paths(&place.client, parent, ALL_LEVELS).await?;
     if let Some(other) = below.paths.iter().find(|path| path.ends_with(LIMITS)) {
         let other = path::split(other).map_or("/", |(parent, _)| &parent[TOP.len()..]);
-        let what = format!("{} has a child {other} which has a quota!", place.path);
+        let what = format!("{} has a child {other} which has a quota", place.path);
         return Err(Failure::Other(what));
     }
     let begun = "count=0,bytes=0";
@@ -228,10 +228,14 @@ async fn warn_if_exceeded(shell: &Shell, place: &Place, wanted: Track) -> Result
     ];
     for (name, limit, use_of) in pairs {
         if wanted.0[limit] >= 0 && used.0[use_of] > wanted.0[limit] {
-            shell.output.message(&format!(
-                "[Warning]: the {name} quota you create is less than the existing {name}:{}",
-                used.0[use_of]
-            ));
+            let used = used.0[use_of];
+            let what = format!(
+                "[Warning]: the {name} quota you create is less than the existing {name}:{used}"
+            );
+            match shell.json {
+                true => shell.output.message(&what),
+                false => shell.output.line(&what)?,
+            }
         }
     }
     Ok(())
@@ -242,7 +246,12 @@ pub(crate) async fn delete(shell: &mut Shell, arguments: &Arguments) -> Result<(
     let typed = exact_path_operand(arguments, 0)?;
     let place = Place::of(shell, typed).await?;
     let Some(mut limits) = place.track(&place.limits).await? else {
-        return Err(Failure::Other(format!("Quota does not exist for {typed}")));
+        let what = format!("Quota does not exist for {typed}");
+        // zkCli takes it for an answer, not for a failure.
+        return match shell.json {
+            true => Err(Failure::Other(what)),
+            false => shell.output.line(&what),
+        };
     };
     let named: Vec<usize> = FIELDS
         .iter()

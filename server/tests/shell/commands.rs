@@ -119,9 +119,9 @@ fn quotas_are_set_listed_changed_and_deleted() {
     );
     let small = place.run(&["setquota", "-n", "1", "/q"]);
     assert!(
-        small.stderr.contains("less than the existing count:2"),
+        small.stdout.contains("less than the existing count:2"),
         "{}",
-        small.stderr
+        small.stdout
     );
     place.ok(&["delquota", "-n", "/q"]);
     let listed = place.run(&["listquota", "--json", "/q"]).json();

@@ -270,7 +270,7 @@ impl Generator {
     }
 
     fn connect(&mut self, slot: usize) {
-        let hello = hostile::opening(Item::Int(30_000));
+        let hello = hostile::opening(Item::Int(hostile::PATIENT_MS));
         self.steps.push(Step::Connect { slot, hello });
     }
 
@@ -406,7 +406,8 @@ impl Generator {
             Turn::Return | Turn::Leave if self.spread => {}
             Turn::Return => self.come_back(),
             Turn::Leave => self.leave(),
-            Turn::Expire => self.expire(),
+            // It takes its time.
+            Turn::Expire if self.random.bool() => self.expire(),
             _ => {}
         }
     }
@@ -422,7 +423,8 @@ impl Generator {
 
     fn come_back(&mut self) {
         let slot = self.slot;
-        let timeout_ms = [30_000, 60_000, 5_000_000, i32::MAX][self.random.usize(..4)];
+        let timeout_ms =
+            [hostile::PATIENT_MS, 700_000, 5_000_000, i32::MAX][self.random.usize(..4)];
         let hello = hostile::attach(slot, timeout_ms);
         self.step(Step::Connect { slot, hello });
     }
@@ -485,7 +487,7 @@ impl Generator {
             slot: witness,
             path: path.into(),
         });
-        let hello = hostile::attach(slot, 30_000);
+        let hello = hostile::attach(slot, hostile::PATIENT_MS);
         self.steps.push(Step::Connect { slot, hello });
         self.connect(slot);
     }

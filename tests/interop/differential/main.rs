@@ -13,6 +13,11 @@
 //!
 //! With `--reaping` the servers' reapers are at work, and what is played is not drawn: `reaping.rs`.
 //!
+//! Every operation of a client is among the requests. What is not: `createSession`, which 3.8.0 carries
+//! out for anybody; a `reconfig` that is permitted, which would need the same ensembles on both sides;
+//! SASL behind its first token; writes behind a `closeSession` of the same connection, and `addWatch`
+//! of null, for what 3.8.0 makes of them.
+//!
 //! Invariant: nothing is compared loosely. What may differ stands in `allowed.json` with its reason;
 //! what depends on the run is named in `told.rs`.
 
@@ -44,8 +49,8 @@ use player::{Transcript, play};
 use servers::{Kind, Programs, Service};
 use steps::Sequence;
 
-/// What a run in CI plays.
-const OPERATIONS: usize = 201_000;
+/// What a run plays; in CI there are two at a time.
+const OPERATIONS: usize = 100_500;
 
 /// What a long run plays.
 const OPERATIONS_LONG: usize = 5_000_000;

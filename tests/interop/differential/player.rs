@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::hostile::PATIENT_MS;
 use super::steps::{Request, Sequence, Step};
 use super::told::Teller;
 use super::wire::{Bytes, Item, encode, frame, hex, name, op};
@@ -172,6 +173,8 @@ impl Player {
                 self.until_pong(&mut link);
                 self.end(&mut link);
             }
+            // What is not there does not go.
+            Step::Await { path, .. } if self.is_missing(link.channel, path) => {}
             Step::Await { path, .. } => {
                 let told = format!("deleted {path:?}");
                 while let Some(text) = self.read(&mut link) {
@@ -187,6 +190,16 @@ impl Player {
             Step::Connect { .. } | Step::Stranger { .. } => {}
         }
         self.put(slot, link);
+    }
+
+    /// Whether this connection was told so when it last asked.
+    fn is_missing(&self, channel: usize, path: &str) -> bool {
+        let asked = format!("exists({path:?}) ");
+        let lines = self.channels[channel].lines.iter().rev();
+        let mut answers = lines.filter_map(|line| line.text.strip_prefix(asked.as_str()));
+        answers
+            .next()
+            .is_some_and(|answer| answer.starts_with("-101 "))
     }
 
     fn send(&mut self, slot: usize, link: &mut Link, requests: &[Request]) {
@@ -408,7 +421,7 @@ impl Player {
         // closes the connection: as good as no reply.
         match before {
             Some(before) if SESSION_ENDED.iter().any(|told| text.contains(told)) => {
-                link.waiting = before
+                link.waiting = before;
             }
             _ => self.note(link.channel, text.clone()),
         }
@@ -481,7 +494,7 @@ fn attach(id: i64, password: Vec<u8>) -> Vec<Item> {
     vec![
         Item::Int(0),
         Item::Long(0),
-        Item::Int(30_000),
+        Item::Int(PATIENT_MS),
         Item::Long(id),
         Item::Data(password),
         Item::Byte(0),

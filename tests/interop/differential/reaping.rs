@@ -70,7 +70,7 @@ impl Play {
     fn begin() -> Play {
         let mut play = Play { steps: Vec::new() };
         for slot in [WRITER, WITNESS, GUEST] {
-            let hello = hostile::opening(Item::Int(30_000));
+            let hello = hostile::opening(Item::Int(hostile::PATIENT_MS));
             play.steps.push(Step::Connect { slot, hello });
         }
         play.send(plain_create("~", 0));

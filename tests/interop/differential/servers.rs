@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -13,6 +15,12 @@ use tempfile::TempDir;
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Below those that connections begin at.
+const PORTS: Range<u16> = 28_000..32_000;
+
+/// How far apart runs that were started together begin to look for theirs.
+const PORTS_OF_A_RUN: usize = 64;
 
 /// `jute.maxbuffer` of both: small, so that its edge is cheap to reach.
 pub const MAXBUFFER_BYTES: usize = 32 << 10;
@@ -227,8 +235,17 @@ fn command(kind: Kind, programs: &Programs, config: &Path) -> Command {
     }
 }
 
+/// One that no other run has, and that no client's end of a connection takes meanwhile.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.expect("loopback has a free port").port()
+    static TRIED: AtomicUsize = AtomicUsize::new(0);
+    let first = std::process::id() as usize * PORTS_OF_A_RUN;
+    let ports = std::iter::repeat_with(|| {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        PORTS.start + ((first + tried) % PORTS.len()) as u16
+    });
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports
+        .take(PORTS.len())
+        .find(is_free)
+        .expect("loopback has a free port")
 }

@@ -19,6 +19,14 @@ impl Outcome {
         Self::Ran(Tally::FAILURE)
     }
 
+    /// Both of two parts that ran side by side.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Ran(one), Self::Ran(other)) => Self::Ran(one + other),
+            (Self::Ran(_), left_out) | (left_out, _) => left_out,
+        }
+    }
+
     /// The next part of the same step, unless this one failed or was left out.
     pub(crate) fn and_then(self, next: impl FnOnce() -> Self) -> Self {
         match self {
