@@ -236,6 +236,18 @@ fn run_of_packages(task: &str, arguments: &Arguments, report: &mut Report) -> bo
             report.step("the same by the Python package", python::contract);
             report.step("the same by the npm package", npm::contract);
         }
+        _ => return measured(task, arguments, report),
+    }
+    true
+}
+
+/// What tells figures instead of passing or failing tests, and is no part of `test`.
+fn measured(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
+    match task {
+        "bench" => report.step("side by side with Apache ZooKeeper", || {
+            bench::bench(&arguments.rest)
+        }),
+        "counts" => report.step("instructions of each stage", counts::counts),
         _ => return false,
     }
     true
