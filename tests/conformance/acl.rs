@@ -157,13 +157,17 @@ fn duplicates_are_dropped_and_order_is_kept(ensemble: &Ensemble) {
 fn malformed_lists_are_invalid(ensemble: &Ensemble) {
     let (mut client, room) = ensemble.room("malformed_lists_are_invalid");
     let path = format!("{room}/x");
-    let bad: [List<'_>; 17] = [
+    let bad: [List<'_>; 20] = [
         &[],
         &[(31, "world", "somebody")],
         &[(31, "world", "")],
         &[(31, "", "anyone")],
         &[(31, "none", "x")],
         &[(31, "super", "x")],
+        // Schemes whose providers are not there.
+        &[(31, "sasl", "bob")],
+        &[(31, "x509", "CN=bob")],
+        &[(31, "key", "x")],
         &[(31, "auth", "")],
         &[(31, "digest", "alice")],
         &[(31, "digest", "alice:")],

@@ -117,12 +117,23 @@ async fn exchange(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::ClientConfig;
+    use crate::proto::SessionId;
 
+    /// CVE-2026-24308: clients logged the secrets of their configuration.
     #[test]
-    fn a_login_prints_no_password() {
-        let shown = format!("{:?}", SaslLogin::new("bob", "canary"));
+    fn cve_2026_24308_a_client_configuration_shows_no_secret() {
+        let config = ClientConfig {
+            auth: vec![("digest".to_owned(), b"ann:canary".to_vec())],
+            sasl: Some(SaslLogin::new("bob", "canary")),
+            session: Some((SessionId(7), *b"canarycanarycana")),
+            ..ClientConfig::default()
+        };
+        let shown = format!("{config:?}");
+        assert!(shown.contains("bob") && shown.contains("digest"), "{shown}");
+        // As text, or as numbers.
         assert!(
-            shown.contains("bob") && !shown.contains("canary"),
+            !shown.contains("canary") && !shown.contains("99, 97, 110"),
             "{shown}"
         );
     }

@@ -68,14 +68,13 @@ impl DigestAlgorithm {
         }
     }
 
-    /// The id of a `user:password` pair: `user:base64(hash(user:password))`.
+    /// The id of a `user:password` pair: `user:base64(hash(user:password))`. What is no UTF-8 in it
+    /// is replaced before it is hashed, as in ZooKeeper: an imported list names such ids.
     pub fn id(self, user_and_password: &[u8]) -> String {
-        let user = user_and_password
-            .split(|byte| *byte == b':')
-            .next()
-            .unwrap_or_default();
-        let hash = STANDARD.encode(self.hash(user_and_password));
-        format!("{}:{hash}", String::from_utf8_lossy(user))
+        let pair = String::from_utf8_lossy(user_and_password);
+        let user = pair.split(':').next().unwrap_or_default();
+        let hash = STANDARD.encode(self.hash(pair.as_bytes()));
+        format!("{user}:{hash}")
     }
 }
 
@@ -251,6 +250,13 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_zookeeper() {
+        // As Apache ZooKeeper 3.8.0 made them.
+        for (pair, id) in [
+            (&b"latin:p\xe4ss"[..], "latin:BV0yXLJZEApuiTkjHFz07UEct5g="),
+            (b"cut:\xe2\x82", "cut:pMFL8k3b6VQStwbRAmdII0xZ98s="),
+        ] {
+            assert_eq!(Algorithm::Sha1.id(pair), id);
+        }
         for (algorithm, pair, id) in [
             (
                 Algorithm::Sha1,

@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(port.settle(&both), Tried::Settled);
         assert_eq!(port.open, both);
         assert_eq!(port.settle(std::slice::from_ref(&new)), Tried::Settled);
-        assert_eq!(port.open, [new.clone()]);
+        assert_eq!(port.open, std::slice::from_ref(&new));
         bind(&*net, &old, 8, "port").unwrap();
 
         // The same port on all addresses is not free before the old one is given back.

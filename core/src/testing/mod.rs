@@ -24,7 +24,8 @@
 
 mod line;
 mod links;
-#[cfg(all(test, feature = "client"))]
+#[cfg(test)]
+#[cfg(feature = "client")]
 mod reconfig_test;
 #[cfg(test)]
 mod trap;

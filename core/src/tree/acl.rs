@@ -5,7 +5,7 @@
 //! passes every check and stands in no list.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -150,13 +150,71 @@ fn is_distinguished_name(id: &str) -> bool {
     id.is_empty() || (well_formed && !quoted && !escaped)
 }
 
+/// The names of attributes that Java knows; others are written as numbers.
+const ATTRIBUTES: [&str; 21] = [
+    "CN",
+    "C",
+    "L",
+    "S",
+    "ST",
+    "O",
+    "OU",
+    "T",
+    "IP",
+    "STREET",
+    "DC",
+    "DNQUALIFIER",
+    "DNQ",
+    "SURNAME",
+    "GIVENNAME",
+    "INITIALS",
+    "GENERATION",
+    "EMAIL",
+    "EMAILADDRESS",
+    "UID",
+    "SERIALNUMBER",
+];
+
 fn is_attribute(part: &str) -> bool {
-    part.split_once('=').is_some_and(|(name, _)| {
-        let name = name.trim();
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+    let Some((name, value)) = part.split_once('=') else {
+        return false;
+    };
+    let (name, value) = (name.trim().to_ascii_uppercase(), value.trim());
+    let is_known = ATTRIBUTES.contains(&&*name) || is_object_id(&name);
+    let is_value = match value.strip_prefix('#') {
+        Some(digits) => is_encoded(digits),
+        None => has_no_bare_bracket(value),
+    };
+    is_known && is_value
+}
+
+/// `1.2.840` or `OID.1.2.840`.
+fn is_object_id(name: &str) -> bool {
+    let numbers = name.strip_prefix("OID.").unwrap_or(name).split('.');
+    let numbers: Option<Vec<u32>> = numbers.map(number).collect();
+    let numbers = numbers.as_deref();
+    matches!(numbers, Some([0 | 1, 0..40, ..] | [2, _, ..]))
+}
+
+/// Hexadecimal digits of one value as certificates hold it: a tag, a length, so many bytes.
+fn is_encoded(digits: &str) -> bool {
+    let pair = |at: usize| {
+        digits
+            .get(at..at + 2)
+            .and_then(|d| u8::from_str_radix(d, 16).ok())
+    };
+    let bytes = digits.len() / 2;
+    let is_hex = digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    is_hex && pair(2).is_some_and(|length| length >= 0x80 || usize::from(length) + 2 == bytes)
+}
+
+fn has_no_bare_bracket(value: &str) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    value.chars().all(|c| {
+        let is_bare = !quoted && !escaped && matches!(c, '<' | '>');
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        !is_bare
     })
 }
 
@@ -169,7 +227,7 @@ struct IpRange {
 impl IpRange {
     fn parse(text: &str) -> Option<IpRange> {
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
+            Some((address, bits)) => (address, Some(number(bits)?)),
             None => (text, None),
         };
         let address = parse_address(address)?;
@@ -193,10 +251,24 @@ impl IpRange {
     }
 }
 
-/// An address without embedded IPv4, as ZooKeeper reads it.
+/// An address as ZooKeeper reads it: a number of IPv4's may have a sign and zeros in front, and an
+/// IPv6 address has no IPv4 address in it.
 fn parse_address(text: &str) -> Option<IpAddr> {
-    let embeds = text.contains(':') && text.contains('.');
-    text.parse().ok().filter(|_| !embeds)
+    if text.contains(':') {
+        let address: Ipv6Addr = text.parse().ok()?;
+        return (!text.contains('.')).then_some(IpAddr::V6(address));
+    }
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        *octet = u8::try_from(number(parts.next()?)?).ok()?;
+    }
+    parts.next().is_none().then(|| IpAddr::from(octets))
+}
+
+/// A number as Java's `Integer.parseInt` reads it, if it is not negative.
+fn number(text: &str) -> Option<u32> {
+    u32::try_from(text.parse::<i32>().ok()?).ok()
 }
 
 /// What getACL shows: everything to who may set the list, and only user names of digests to
@@ -341,6 +413,7 @@ mod tests {
             (vec![acl(ALL, "ip", "10.1.2.3")], READ, true),
             (vec![acl(ALL, "ip", "10.1.0.0/16")], READ, true),
             (vec![acl(ALL, "ip", "10.2.0.0/16")], READ, false),
+            (vec![acl(ALL, "ip", "010.01.002.+3")], READ, true),
             (vec![acl(ALL, "ip", "0.0.0.0/0")], READ, true),
             (vec![acl(ALL, "ip", "::/0")], READ, false),
             (
@@ -442,7 +515,16 @@ mod tests {
             ("ip", "10.0.0.1/33", false),
             ("ip", "10.0.0.1/-1", false),
             ("ip", "10.0.0.1/", false),
+            ("ip", "10.0.0.1/-0", true),
+            ("ip", "10.0.0.1/+8", true),
+            ("ip", "10.0.0.1/ 8", false),
             ("ip", "10.0.0", false),
+            ("ip", "10.0.0.1.", false),
+            ("ip", "10.0.0.1.2", false),
+            ("ip", "010.0.+0.-0", true),
+            ("ip", "10.0.0.-1", false),
+            ("ip", "10.0.0.256", false),
+            ("ip", "0x7f.0.0.1", false),
             ("ip", "::1/128", true),
             ("ip", "::1/129", false),
             ("ip", "::ffff:10.0.0.1", false),
@@ -463,6 +545,18 @@ mod tests {
             ("x509", "CN=a\\,b+OU=c", true),
             ("x509", "bob", false),
             ("x509", "CN=bob,", false),
+            ("x509", "FOO=bob", false),
+            ("x509", " emailAddress = x@y ", true),
+            ("x509", "1.2.840=x, OID.2.999=y", true),
+            ("x509", "1.2.=x", false),
+            ("x509", "3.1=x", false),
+            ("x509", "CN=#0c0161", true),
+            ("x509", "CN=#0c01", false),
+            ("x509", "CN=#xy", false),
+            ("x509", "CN=#", false),
+            ("x509", "CN=<a>", false),
+            ("x509", "CN=\"<a>\"", true),
+            ("x509", "CN=\\<a\\>", true),
             ("super", "", false),
             ("ensemble", "x", false),
             ("nobody", "x", false),

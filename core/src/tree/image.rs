@@ -396,7 +396,10 @@ impl Loader {
                 let arriving = Arriving::new(r.u64()?, r.i64()?);
                 self.tree.arriving = Some(Arc::new(arriving));
             }
-            PIECE => self.piece(r.rest()),
+            PIECE => {
+                self.piece(r.rest());
+                return Ok(());
+            }
             LANE => self.lane(r)?,
             ACL => self.list(r)?,
             SESSION => self.session(r)?,

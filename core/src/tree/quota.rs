@@ -22,6 +22,10 @@ const ROOM: &str = "/zookeeper/quota";
 const LIMITS: &str = "zookeeper_limits";
 const STATS: &str = "zookeeper_stats";
 
+/// Bytes that are read of a limits or stats text. Every write below a quota reads both, and
+/// everybody may write them unless an administrator has closed them.
+const TEXT_BYTES_MAX: usize = 1024;
+
 /// A quota that is exceeded: for the log of the server that took the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
@@ -225,6 +229,7 @@ impl Track {
     /// Reads a text; what is not a number reads as "no limit", which a client may well have
     /// written.
     fn parse(text: &[u8]) -> Track {
+        let text = text.get(..TEXT_BYTES_MAX).unwrap_or(text);
         let text = String::from_utf8_lossy(text);
         let pairs = text.split([',', ';']).filter(|pair| !pair.is_empty());
         let values = pairs.map(|pair| {
@@ -304,6 +309,10 @@ mod tests {
             ("bytes=4;;count=3,", "count=3,bytes=4"),
             ("count=,bytes=4", "count=-1,bytes=4"),
             ("count=x,bytes", "count=-1,bytes=-1"),
+            (
+                &format!("{}count=3", "a=1,".repeat(256)),
+                "count=-1,bytes=-1=;a=1",
+            ),
             (HARD, HARD),
             ("b=2;a=1", "count=-1,bytes=-1=;a=1;b=2"),
         ] {

@@ -117,6 +117,17 @@ const IDS: [(&str, &[&str]); 8] = [
             " CN = a ",
             "CN=a=b",
             "CN=<a>",
+            "CN=\"<a>\"",
+            "CN=\\<a\\>",
+            "CN=#",
+            "CN=#0c8101",
+            "3.1=x",
+            "1.40=x",
+            "1=x",
+            "OID.2.999=y",
+            "DNQ=x",
+            "CNN=x",
+            "UID=x,DC=y,SERIALNUMBER=1,GIVENNAME=a,SURNAME=b,STREET=c,T=d,S=e,ST=f,L=g",
         ],
     ),
     ("world", &["anyone", "", "Anyone", "anyone ", "nobody"]),
@@ -130,11 +141,56 @@ const NO_SCHEMES: [&str; 9] = [
     "", "none", "World", "Digest", "IP", "ensemble", "host", "sasl-any", "digest ",
 ];
 
+/// Passwords of all kinds, text or not.
+const PROOFS: [&[u8]; 12] = [
+    b"",
+    b":",
+    b"user",
+    b"user:",
+    b":only",
+    b"a:b:c",
+    "\u{fc}ser:p\u{e4}ss".as_bytes(),
+    b"latin:p\xe4ss",
+    b"l\xe4tin:pass",
+    b"cut:\xe2\x82",
+    b"two:\xff\xfe",
+    b"nul:\0\0",
+];
+
+/// Whom a password makes: the entry that `auth` stands for.
+async fn proven(address: SocketAddr, table: &mut Table) {
+    for (number, proof) in PROOFS.iter().enumerate() {
+        let client = connect(address, &[]).await;
+        let answer = client.send(OpCode::Auth, |w| {
+            w.i32(0);
+            w.text("digest");
+            w.buffer(Some(proof));
+        });
+        let err = answer.answer().await.unwrap().err;
+        let path = format!("/lists/proof-{number}");
+        let set = create(&client, &path, &[entry(31, "auth", "")])
+            .answer()
+            .await
+            .unwrap();
+        let kept = client
+            .send(OpCode::GetAcl, |w| w.text(&path))
+            .answer()
+            .await
+            .unwrap();
+        let told = format!("{err} {} {}", set.err, shown(&kept));
+        table.insert(
+            format!("whoever says {:?} is", proof.escape_ascii().to_string()),
+            told,
+        );
+    }
+}
+
 pub async fn asked(address: SocketAddr) -> Table {
     let nobody = connect(address, &[]).await;
     let alice = connect(address, &["alice:secret"]).await;
     created(&alice, "/lists", &[Acl::open()]).await;
     let mut table = Table::new();
+    proven(address, &mut table).await;
     let known = IDS
         .iter()
         .flat_map(|(scheme, ids)| ids.iter().map(|id| (*scheme, *id)));

@@ -180,12 +180,7 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             cargo(&["test", "--workspace", "--test", "tidy"]).run_tests(tally::of_cargo)
         }),
         "rust" => report.step("Rust suites: unit, conformance, cluster, tidy", rust),
-        "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
-        "npm" => report.step("the npm package", || npm::suite(&arguments.rest)),
         "libzookeeper" => report.step("libzookeeper", || foreign::libzookeeper(subject)),
-        "legacy" => report.step("drop-in libzookeeper_mt", || {
-            legacy::legacy(subject, arguments.record)
-        }),
         "zkcli" => report.step("zkCli.sh", || zkcli::session(subject, arguments.record)),
         "shell" => {
             report.step("zoowarden shell", || zkcli::shell(Subject::Zoowarden));
@@ -206,19 +201,27 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
         "differential" => report.step("the same requests as Apache ZooKeeper", || {
             differential::differential(&arguments.rest)
         }),
-        "sasl" => {
-            report.step("SASL", || sasl::sasl(Subject::Zoowarden));
-            report.step("SASL with Apache ZooKeeper", || {
-                sasl::sasl(Subject::Reference)
-            });
-            report.step(
-                "who may do what, as with Apache ZooKeeper",
-                sasl::permissions,
-            );
-        }
+        "sasl" => sasl::steps(report),
         "kazoo" => report.step("kazoo's own suite", || {
             foreign::kazoo(subject, foreign::Over::Kazoo, &arguments.rest)
         }),
+        "counts" => report.step("instructions of each stage", counts::counts),
+        "bench" => report.step("side by side with Apache ZooKeeper", || {
+            bench::bench(&arguments.rest)
+        }),
+        _ => return run_of_packages(task, arguments, report),
+    }
+    true
+}
+
+/// The same for what proves the packages we make.
+fn run_of_packages(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
+    match task {
+        "legacy" => report.step("drop-in libzookeeper_mt", || {
+            legacy::legacy(arguments.subject, arguments.record)
+        }),
+        "npm" => report.step("the npm package", || npm::suite(&arguments.rest)),
+        "c" => report.step("C library: valgrind, pkg-config, CMake", c::library),
         "python" => report.step("the Python package", || python::suite(&arguments.rest)),
         "kazoo-facade" => report.step("kazoo's suite over the facade", || {
             python::kazoo(&arguments.rest)
@@ -228,10 +231,6 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             package::installed,
         ),
         "package" => report.step("packages", package::package),
-        "counts" => report.step("instructions of each stage", counts::counts),
-        "bench" => report.step("side by side with Apache ZooKeeper", || {
-            bench::bench(&arguments.rest)
-        }),
         "contract" => {
             report.step("the bindings' contract, with Apache ZooKeeper", contract);
             report.step("the same by the Python package", python::contract);

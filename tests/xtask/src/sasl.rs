@@ -1,12 +1,13 @@
 //! SASL with others: our client (`tests/interop/sasl`) and Java's, against our server and Apache
-//! ZooKeeper. kazoo's and C's have steps of their own.
+//! ZooKeeper; and who may do what on both (`tests/interop/permissions`). kazoo's and C's have steps of
+//! their own.
 
 use std::io::Write;
 use std::path::Path;
 
 use super::Subject;
 use super::process::{Run, cargo, target};
-use super::report::Outcome;
+use super::report::{Outcome, Report};
 use super::server::{Server, with_secured_server};
 use super::tally::{self, Tally};
 use super::tools;
@@ -16,8 +17,15 @@ const USERS: &str = "Server {\n  org.apache.zookeeper.server.auth.DigestLoginMod
     user_bob=\"bobsecret\"\n  user_j\u{fc}rgen=\"p\u{e4}ss\"\n  \
     user_\u{142}uk=\"za\u{17c}\u{f3}\";\n};\n";
 
+/// All of it.
+pub(crate) fn steps(report: &mut Report) {
+    report.step("SASL", || sasl(Subject::Zoowarden));
+    report.step("SASL with Apache ZooKeeper", || sasl(Subject::Reference));
+    report.step("who may do what, as with Apache ZooKeeper", permissions);
+}
+
 /// Our client and Java's against one server.
-pub(crate) fn sasl(subject: Subject) -> Outcome {
+fn sasl(subject: Subject) -> Outcome {
     if let Some(missing) = tools::missing(&[tools::JAVA, tools::ZKCLI]) {
         return missing;
     }
@@ -34,7 +42,7 @@ pub(crate) fn sasl(subject: Subject) -> Outcome {
 }
 
 /// `tests/interop/permissions`: with the schemes that have to be asked for, and without.
-pub(crate) fn permissions() -> Outcome {
+fn permissions() -> Outcome {
     let built = cargo(&["build", "--workspace", "--example", "permissions"]).run_check();
     let compared = |users: Option<&str>, which: &str| {
         with_secured_server(Subject::Reference, users, |real| {

@@ -40,6 +40,24 @@ fn lines_are_in_the_file_when_the_server_has_ended() {
 }
 
 #[test]
+fn lines_on_their_way_are_bounded_and_missing_ones_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("audit.log");
+    let audit = audit(&file);
+    audit.send(line(&"x".repeat(LINES_BYTES_MAX + 1)));
+    audit.send(line("after"));
+    audit.close();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("# 1 lines are missing here\n"),
+        "{}",
+        text.len()
+    );
+    assert!(text.contains("audit: after\n") && !text.contains("xx"));
+    assert_eq!(audit.waiting_bytes.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn a_file_that_was_moved_away_is_begun_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.log");

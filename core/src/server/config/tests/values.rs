@@ -278,13 +278,6 @@ fn what_a_setting_does_not_change_is_said() {
                  (zoo.cfg:3)",
             ),
         ),
-        (
-            "admin.restore.enabled=true",
-            Some(
-                "settings without a meaning for zoowarden, ignored: admin.restore.enabled \
-                 (zoo.cfg:3)",
-            ),
-        ),
         // What it asks for is done after every snapshot.
         ("autopurge.purgeInterval=1", None),
     ] {
