@@ -19,6 +19,12 @@ const METRICS: [&str; 3] = [
     "core/src/server/gauges.rs",
 ];
 
+/// Settings that one function takes for all that begin so, and where it begins.
+const FAMILIES: [(&str, &str); 2] = [
+    ("ssl.", "pub(super) fn apply("),
+    ("metricsProvider.ssl.", "pub(super) fn apply_of_metrics("),
+];
+
 /// What a row may say.
 const CLAIMS: [&str; 3] = ["yes", "in part", "no"];
 const THERE: &[&str] = &["yes", "in part"];
@@ -205,18 +211,13 @@ fn commands(tree: &Tree) -> Vec<Item<'_>> {
                 value.split('"').next()
             });
             let names = named.chain(constants);
-            let behind = body[offset + head.len()..].trim_start_matches(['\n', ' ', ',', ']']);
-            let is_refused = behind.starts_with("|_, _| {\n        Err(");
-            items.extend(names.map(|name| Item {
-                claims: if is_refused { NOT_THERE } else { THERE },
-                ..Item::new(file, start + offset, name)
-            }));
+            items.extend(names.map(|name| Item::new(file, start + offset, name)));
         }
     }
     items
 }
 
-/// `file("name", treatment)`, and the names of the family `ssl.*`.
+/// `file("name", treatment)`, and the names within families.
 fn settings(tree: &Tree) -> Vec<Item<'_>> {
     let mut items = Vec::new();
     if let Some(file) = file(tree, SETTINGS) {
@@ -246,10 +247,15 @@ fn settings(tree: &Tree) -> Vec<Item<'_>> {
     items
 }
 
+fn is_family(name: &str) -> bool {
+    let beginning = name.strip_suffix('*');
+    FAMILIES.iter().any(|(family, _)| beginning == Some(family))
+}
+
 /// What a row may say of a setting that the table treats so.
 fn claims_of(name: &str, treatment: &str) -> &'static [&'static str] {
     let starts = |words: &[&str]| words.iter().any(|word| treatment.starts_with(word));
-    if name == "ssl.*" {
+    if is_family(name) {
         &CLAIMS
     } else if starts(&[
         "ANY",
@@ -263,25 +269,29 @@ fn claims_of(name: &str, treatment: &str) -> &'static [&'static str] {
     }
 }
 
-/// The arms of the one function that takes `ssl.*`, and the stores' names.
+/// The arms of the functions that take a family, and the stores' names.
 fn tls_settings(tree: &Tree) -> Vec<Item<'_>> {
     let Some(file) = file(tree, TLS_SETTINGS) else {
         return Vec::new();
     };
-    let (start, body) = between(file, "pub(super) fn apply(", "\n}\n");
-    let is_arm = |(at, name): &(usize, &str)| {
-        let behind = body[at + name.len()..].trim_start_matches('"').trim_start();
-        behind.starts_with("=>") || behind.starts_with('|')
-    };
-    let arms = literals(body).into_iter().filter(is_arm);
-    let mut items: Vec<Item<'_>> = arms
-        .map(|(at, name)| Item::new(file, start + at, &format!("ssl.{name}")))
-        .collect();
-    let (start, body) = between(file, "const STORE_KEYS", ";\n");
-    for (at, name) in literals(body) {
-        for store in ["keyStore", "trustStore"] {
-            let name = format!("ssl.{store}.{name}");
-            items.push(Item::new(file, start + at, &name));
+    let mut items = Vec::new();
+    for (beginning, function) in FAMILIES {
+        let (start, body) = between(file, function, "\n}\n");
+        let is_arm = |(at, name): &(usize, &str)| {
+            let behind = body[at + name.len()..].trim_start_matches('"').trim_start();
+            behind.starts_with("=>") || behind.starts_with('|')
+        };
+        let arms = literals(body).into_iter().filter(is_arm);
+        items.extend(arms.map(|(at, name)| {
+            let name = format!("{beginning}{name}");
+            Item::new(file, start + at, &name)
+        }));
+        let (start, body) = between(file, "const STORE_KEYS", ";\n");
+        for (at, name) in literals(body) {
+            for store in ["keyStore", "trustStore"] {
+                let name = format!("{beginning}{store}.{name}");
+                items.push(Item::new(file, start + at, &name));
+            }
         }
     }
     for item in &mut items {
@@ -355,7 +365,7 @@ fn differences_of(tree: &Tree, table: &Table) -> Vec<Violation> {
 }
 
 /// The places of what a name of a row is: of the first that stands for it, and of all that are
-/// called like that; for `ssl.*`, of the kind of setting as well.
+/// called like that; in a family, of the kind of setting as well.
 fn found(items: &[Item<'_>], name: &str) -> Vec<usize> {
     let Some(first) = items.iter().find(|item| item.stands_for(name)) else {
         return Vec::new();
@@ -368,7 +378,7 @@ fn found(items: &[Item<'_>], name: &str) -> Vec<usize> {
             .collect()
     };
     let mut found = places(&|item| item.name == first.name);
-    if first.name == "ssl.*" {
+    if is_family(&first.name) {
         let of_clients = name.replacen("ssl.quorum.", "ssl.", 1);
         let kind = places(&|item| item.name == of_clients || item.name == name);
         // A name that the function of the family does not know is no setting.
