@@ -17,7 +17,7 @@ const PREFIX: &str = "ssl.quorum.";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first frame of a connection between servers: from 3, to 1, for Raft's messages.
-const HELLO: &[u8] = b"\0\0\0\x0bZWPEER01\x03\x01\x00";
+const HELLO: &[u8] = b"\0\0\0\x0bZWPEER02\x03\x01\x00";
 
 fn plan(authority: &Authority) -> Plan {
     let [key, trust] = authority.settings(PREFIX);

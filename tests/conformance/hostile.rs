@@ -253,7 +253,7 @@ fn servers_survive_any_bytes_on_their_ports_for_each_other() {
                 let from = random.u8(0..5);
                 // Lanes and probes: their bytes are ours to read. Raft's would be taken for true.
                 let purpose = if random.bool() { 1 } else { 3 };
-                framed(&[b"ZWPEER01", &[from, server as u8 + 1, purpose][..]].concat())
+                framed(&[b"ZWPEER02", &[from, server as u8 + 1, purpose][..]].concat())
             }
         };
         if random.u8(0..4) == 0 {

@@ -1,7 +1,7 @@
 //! reconfig and `/zookeeper/config`: checks and codes in ZooKeeper's order, and the order of
 //! everything around a reconfig.
 
-use crate::support::{Body, Client, Ensemble, Frame, code, kind, op, request};
+use crate::support::{Body, Client, Ensemble, Frame, code, framed, kind, op, open, request};
 
 const CONFIG: &str = "/zookeeper/config";
 
@@ -159,6 +159,48 @@ fn reconfig_answers_in_its_turn_and_watchers_hear_of_it() {
     assert_eq!(stale.error(), code::BAD_VERSION);
     reconfig(&mut admin, "-", "9", stat.mzxid).ok();
     assert!(!text(&mut admin).contains("server.9="));
+}
+
+/// A reconfig that waits for servers that are not there holds another one up, whatever that asks.
+#[test]
+fn another_reconfig_is_refused_while_one_is_under_way() {
+    let ensemble = changeable();
+    let mut patient = superuser(&ensemble, 0);
+    let mut other = superuser(&ensemble, 1);
+    let strangers = "server.7=10.255.255.1:7:8;9,server.8=10.255.255.2:7:8;9";
+    let mut met = false;
+    while !met {
+        patient.send(op::RECONFIG, &body(strangers, "1", "-", -1));
+        // A few, in case that it has not arrived; stale, so that each is refused anyhow.
+        for _ in 0..100 {
+            let refused = reconfig(&mut other, "-", "1", 1).error();
+            met |= refused == code::RECONFIG_IN_PROGRESS;
+            assert!(met || refused == code::BAD_VERSION, "{refused}");
+        }
+        assert_eq!(patient.reply().error(), code::NEW_CONFIG_NO_QUORUM);
+    }
+}
+
+/// A server of another version hears why it is refused, and so does its operator.
+#[test]
+fn server_of_another_version_is_told_so() {
+    use std::io::{Read, Write};
+    let ensemble = Ensemble::start(3, |_| {});
+    for (version, tag) in [("01", 1), ("03", 9)] {
+        let mut stream = open(ensemble.peer_address(0));
+        let hello = [format!("ZWPEER{version}").as_bytes(), &[2, 1, 0]].concat();
+        stream.write_all(&framed(&hello)).unwrap();
+        let mut told = vec![0; 5];
+        stream.read_exact(&mut told).unwrap();
+        assert_eq!(told[4], tag);
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut why = String::new();
+        stream.read_to_string(&mut why).unwrap();
+        assert!(
+            why.contains("run the same version of zoowarden on all"),
+            "{why}"
+        );
+    }
 }
 
 #[test]

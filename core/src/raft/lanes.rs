@@ -215,8 +215,7 @@ async fn follow(
     let (reader, mut writer) = opened.map_err(io::Error::from)??;
     let mut lane = Following {
         reader,
-        asked: 0,
-        waiting: VecDeque::new(),
+        questions: Questions::default(),
         silent: 0,
     };
     let mut progress = Stall::new(consensus);
@@ -296,11 +295,7 @@ fn unsent(consensus: &Consensus) -> BytesMut {
 /// The follower's end of a lane.
 struct Following {
     reader: PeerReader,
-    /// Read indexes asked for so far.
-    asked: u64,
-    /// Those that are not answered yet, oldest first. Answers carry the number of their question:
-    /// one serves every question before it too, and never one behind it.
-    waiting: VecDeque<(u64, oneshot::Sender<u64>)>,
+    questions: Questions,
     /// Looks since the leader was asked something and has answered nothing; 0 while it owes
     /// nothing.
     silent: u32,
@@ -330,16 +325,10 @@ impl Following {
                 out
             }
             Ask::ReadIndex(reached) => {
-                self.asked += 1;
-                // Whoever has given up does not take anybody's place.
-                self.waiting.retain(|(_, reached)| !reached.is_closed());
-                if self.waiting.len() == ASKS_MAX {
-                    self.waiting.pop_front();
-                }
-                self.waiting.push_back((self.asked, reached));
+                let number = self.questions.ask(reached);
                 frame(|w| {
                     w.u8(READ_INDEX);
-                    w.u64(self.asked);
+                    w.u64(number);
                 })
             }
         }
@@ -358,16 +347,43 @@ impl Following {
             REACHED => {
                 let number = r.u64().map_err(invalid)?;
                 let index = r.u64().map_err(invalid)?;
-                let served = self.waiting.partition_point(|(asked, _)| *asked <= number);
-                for (_, reached) in self.waiting.drain(..served) {
-                    // Whoever asked may have gone.
-                    let _ = reached.send(index);
-                }
+                self.questions.answered(number, index);
             }
             peer::REFUSED => return Err(peer::refused(r.rest())),
             _ => return Err(invalid(Malformed("unknown answer of a leader"))),
         }
         Ok(())
+    }
+}
+
+/// Read indexes that a leader was asked for.
+#[derive(Default)]
+struct Questions {
+    asked: u64,
+    /// Those that are not answered yet, oldest first.
+    waiting: VecDeque<(u64, oneshot::Sender<u64>)>,
+}
+
+impl Questions {
+    /// The number of another one.
+    fn ask(&mut self, reached: oneshot::Sender<u64>) -> u64 {
+        // Whoever has given up does not take anybody's place.
+        self.waiting.retain(|(_, reached)| !reached.is_closed());
+        if self.waiting.len() == ASKS_MAX {
+            self.waiting.pop_front();
+        }
+        self.asked += 1;
+        self.waiting.push_back((self.asked, reached));
+        self.asked
+    }
+
+    /// One answer serves every question before its own too, and none behind it.
+    fn answered(&mut self, number: u64, index: u64) {
+        let served = self.waiting.partition_point(|(asked, _)| *asked <= number);
+        for (_, reached) in self.waiting.drain(..served) {
+            // Whoever asked may have gone.
+            let _ = reached.send(index);
+        }
     }
 }
 
@@ -511,5 +527,45 @@ fn run_of(from: ServerId, body: &Bytes, r: &mut Reader<'_>) -> Result<Run, Malfo
         Ok(run)
     } else {
         Err(Malformed("a run of another length"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_questions_take_no_answer_away_and_get_none_that_is_too_old() {
+        let mut questions = Questions::default();
+        let mut ask = || {
+            let (reached, answer) = oneshot::channel();
+            (questions.ask(reached), answer)
+        };
+        let (first, mut one) = ask();
+        let (_, mut two) = ask();
+        let (third, mut three) = ask();
+        let (_, mut four) = ask();
+        questions.answered(first, 10);
+        assert_eq!(one.try_recv(), Ok(10));
+        assert!(two.try_recv().is_err());
+        questions.answered(third, 30);
+        assert_eq!((two.try_recv(), three.try_recv()), (Ok(30), Ok(30)));
+        assert!(four.try_recv().is_err());
+    }
+
+    #[test]
+    fn questions_that_nobody_waits_for_are_forgotten_and_the_others_are_limited() {
+        let mut questions = Questions::default();
+        for _ in 0..10 {
+            questions.ask(oneshot::channel().0);
+        }
+        assert_eq!(questions.waiting.len(), 1);
+        let mut answers = Vec::new();
+        for _ in 0..ASKS_MAX + 5 {
+            let (reached, answer) = oneshot::channel();
+            questions.ask(reached);
+            answers.push(answer);
+        }
+        assert_eq!(questions.waiting.len(), ASKS_MAX);
     }
 }

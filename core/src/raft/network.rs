@@ -344,3 +344,108 @@ async fn send_snapshot(
     let answer = rpc::answer(&reader.next().await?)?;
     get_vote(&mut Reader::new(&answer)).map_err(invalid)
 }
+
+#[cfg(test)]
+mod tests {
+    use openraft::network::RPCTypes::Vote as Kind;
+
+    use super::*;
+    use crate::environment::Listener;
+    use crate::environment::in_process::{Dialer, Inbox, entrance};
+    use crate::raft::Members;
+    use crate::tree::Configuration;
+
+    /// Longer than anything here takes.
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn link(dialer: Dialer) -> Link {
+        let files = Members {
+            voters: [(ServerId(2), "there:1".to_owned())].into(),
+            ..Members::default()
+        };
+        let configuration = Configuration::default();
+        let network = Network {
+            me: ServerId(1),
+            net: Arc::new(dialer),
+            addresses: Arc::new(AddressBook::new(ServerId(1), files, &configuration)),
+            silent: Arc::default(),
+            connect: LONG,
+            append: LONG,
+            metrics: Arc::default(),
+        };
+        Link {
+            network,
+            target: 2,
+            listed: String::new(),
+            connection: None,
+            owed: 0,
+            torn: false,
+            opening: None,
+        }
+    }
+
+    async fn accept(inbox: &Inbox) -> (PeerReader, PeerWriter) {
+        let (mut reader, writer) = peer::frames(inbox.accept().await.unwrap());
+        reader.hello().await.unwrap();
+        (reader, writer)
+    }
+
+    fn request(text: &[u8]) -> BytesMut {
+        frame(|w| w.raw(text))
+    }
+
+    /// Answers with what was asked.
+    async fn answer(reader: &mut PeerReader, writer: &mut PeerWriter) {
+        let asked = reader.next().await.unwrap();
+        let answer = rpc::answer_frame(Ok(BytesMut::from(&asked[..])));
+        writer.send(&answer).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_slow_peer_keeps_its_connection_and_its_late_answer_is_nobody_elses() {
+        let (dialer, inbox) = entrance();
+        let mut link = link(dialer);
+        let asking = link.call(request(b"first"), Kind, LONG);
+        let peer = async {
+            let (mut reader, mut writer) = accept(&inbox).await;
+            answer(&mut reader, &mut writer).await;
+            (reader, writer)
+        };
+        let (answered, (mut reader, mut writer)) = tokio::join!(asking, peer);
+        assert_eq!(&answered.unwrap()[..], b"first");
+        let short = Duration::from_millis(20);
+        let late = link.call(request(b"slow"), Kind, short).await;
+        assert!(matches!(late, Err(RPCError::Timeout(_))));
+        let peer = async {
+            answer(&mut reader, &mut writer).await;
+            answer(&mut reader, &mut writer).await;
+        };
+        let (answered, ()) = tokio::join!(link.call(request(b"next"), Kind, LONG), peer);
+        assert_eq!(&answered.unwrap()[..], b"next");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_answers_nothing_at_all_is_connected_to_anew() {
+        let (dialer, inbox) = entrance();
+        let mut link = link(dialer);
+        let short = Duration::from_millis(5);
+        let _ = link.call(request(b"x"), Kind, short).await;
+        let (_silent, _writer) = accept(&inbox).await;
+        for _ in 0..=OWED_MAX {
+            assert!(link.call(request(b"x"), Kind, short).await.is_err());
+        }
+        let peer = async {
+            let (mut reader, mut writer) = accept(&inbox).await;
+            // Those that were given up on the way, and this one.
+            for _ in 0..=OWED_MAX {
+                answer(&mut reader, &mut writer).await;
+            }
+        };
+        tokio::select! {
+            answered = link.call(request(b"y"), Kind, LONG) => {
+                assert_eq!(&answered.unwrap()[..], b"y");
+            }
+            () = peer => panic!("nobody took the answer"),
+        }
+    }
+}

@@ -82,13 +82,13 @@ impl Scene {
         let (answer, ()) = within("the reconfig is decided".into(), both)
             .await
             .unwrap();
+        self.ensemble.restart(self.leader).await.unwrap();
         answer.map(drop).map_err(|error| error.code())
     }
 
     /// Everybody has one configuration, Raft's membership is the same, the ensemble serves, and
     /// another reconfig is possible.
     async fn check(&self, expected: &BTreeSet<u8>) {
-        self.ensemble.restart(self.leader).await.unwrap();
         self.agree_on(expected).await;
         let client = self.client(self.leader).await;
         let created = client.create("/a", b"x", CreateMode::Persistent).await;
@@ -174,6 +174,35 @@ async fn joint_membership_that_one_server_has_and_no_quorum_is_gone_on_from_or_b
     };
     let answer = scene.kill_leader_at(passes, has_it).await;
     assert_eq!(answer, Ok(()));
+    scene.check(&scene.without_removed()).await;
+    scene.ensemble.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joint_membership_that_all_servers_die_with_is_gone_on_from() {
+    let scene = Scene::new().await;
+    let traps = &scene.ensemble.links.traps;
+    let passes = |_: ServerId, memberships: &[usize]| !memberships.contains(&UNIFORM);
+    let mut sprung = traps.set(ServerId(scene.leader), passes);
+    let client = scene.client(scene.others[0]).await;
+    let leaving = scene.removed.to_string();
+    let dying = async {
+        let closed = within("the trap closes".into(), sprung.wait_for(|sprung| *sprung)).await;
+        closed.unwrap().unwrap();
+        for server in 1..=SERVERS {
+            scene.ensemble.kill(server).await.unwrap();
+        }
+        traps.lift();
+        for server in 1..=SERVERS {
+            scene.ensemble.begin_restart(server).await.unwrap();
+        }
+        for server in 1..=SERVERS {
+            scene.ensemble.ready(server).await.unwrap();
+        }
+    };
+    // Whom its client asked is gone, so that it gets no answer.
+    let (answer, ()) = tokio::join!(client.reconfig(None, Some(&leaving), None, -1), dying);
+    assert_eq!(answer.unwrap_err().code(), Code::ConnectionLoss);
     scene.check(&scene.without_removed()).await;
     scene.ensemble.shutdown().await;
 }

@@ -57,6 +57,7 @@ pub(crate) mod code {
     pub(crate) const UNIMPLEMENTED: i32 = -6;
     pub(crate) const BAD_ARGUMENTS: i32 = -8;
     pub(crate) const NEW_CONFIG_NO_QUORUM: i32 = -13;
+    pub(crate) const RECONFIG_IN_PROGRESS: i32 = -14;
     pub(crate) const NO_NODE: i32 = -101;
     pub(crate) const NO_AUTH: i32 = -102;
     pub(crate) const BAD_VERSION: i32 = -103;
