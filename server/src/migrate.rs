@@ -105,7 +105,8 @@ impl ImportOptions {
     fn own_logs(&self, config: &Config) -> Option<PathBuf> {
         let real = |dir: &PathBuf| std::fs::canonicalize(dir).ok();
         let is_own = real(&self.from).is_some_and(|from| real(&config.data_dir) == Some(from));
-        is_own.then(|| config.log_dir.clone())
+        let has_logs = config.log_dir.join("version-2").is_dir();
+        (is_own && has_logs).then(|| config.log_dir.clone())
     }
 }
 

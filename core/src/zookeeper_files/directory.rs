@@ -95,6 +95,27 @@ pub fn read_directory(
             logs.dir.display()
         ));
     }
+    judge(&replay, &snapshots, &logs, options, &mut warnings)?;
+    let finished = replay.rebuild.finish(replay.zxid, session_password);
+    let (tree, mended) = finished.map_err(|error| snapshots.wrong(&error.to_string()))?;
+    Ok(Loaded {
+        tree,
+        snapshot,
+        transactions: replay.transactions,
+        digests_compared: replay.digests_compared,
+        orphans: mended.orphans,
+        warnings,
+    })
+}
+
+/// Whether what was read is all there was. What can be put up with becomes a warning then.
+fn judge(
+    replay: &Replay,
+    snapshots: &Catalogue,
+    logs: &Catalogue,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<(), FilesError> {
     if let Some((zxid, file)) = snapshots.files.last()
         && replay.zxid < *zxid
     {
@@ -128,16 +149,7 @@ pub fn read_directory(
             }
         }
     }
-    let finished = replay.rebuild.finish(replay.zxid, session_password);
-    let (tree, mended) = finished.map_err(|error| snapshots.wrong(&error.to_string()))?;
-    Ok(Loaded {
-        tree,
-        snapshot,
-        transactions: replay.transactions,
-        digests_compared: replay.digests_compared,
-        orphans: mended.orphans,
-        warnings,
-    })
+    Ok(())
 }
 
 /// The snapshots, or the logs, of a directory.
@@ -417,12 +429,20 @@ impl Replay {
         }
     }
 
-    /// The first gap, unless a digest behind all of them shows that nothing is missing: requests that
-    /// 3.9 cannot read take a number and leave no trace.
-    fn unproven_gap(&mut self) -> Option<String> {
-        let gap = self.gap.take()?;
+    /// What is missing at the end, or the first gap, unless a digest behind all of them shows that
+    /// nothing is missing: requests that 3.9 cannot read take a number and leave no trace.
+    fn unproven_gap(&self) -> Option<String> {
+        if let Some(stamp) = self.stamp
+            && stamp.zxid > self.zxid
+        {
+            return Some(format!(
+                "the snapshot shows changes up to 0x{:x}, and the logs end at 0x{:x}",
+                stamp.zxid, self.zxid
+            ));
+        }
+        let gap = self.gap.as_ref()?;
         let is_proven = matches!(self.last_comparison, Some((zxid, true)) if zxid >= gap.upto);
-        (!is_proven).then_some(gap.what)
+        (!is_proven).then(|| gap.what.clone())
     }
 
     /// Compares the digest of the snapshot once the change that it belongs to is there.

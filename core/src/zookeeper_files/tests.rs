@@ -523,6 +523,29 @@ fn missing_transactions_are_refused_unless_told_otherwise() {
 }
 
 #[test]
+fn a_snapshot_that_ran_ahead_of_all_logs_is_refused() {
+    let mut out = Vec::new();
+    let snapshot = dump(&tree(), Format::V3_5);
+    let mut reader = SnapshotReader::begin(&snapshot[..]).unwrap();
+    let mut writer = SnapshotWriter::begin(&mut out, &[], &[]).unwrap();
+    while let Some(znode) = reader.next_znode().unwrap() {
+        let data = znode.data.as_deref();
+        writer.znode(&znode.path, data, None, &znode.stat).unwrap();
+    }
+    let digest = Some(DigestStamp {
+        zxid: LAST + 2,
+        version: 2,
+        digest: 1,
+    });
+    let last_zxid = None;
+    writer.finish(&Trailer { digest, last_zxid }).unwrap();
+    let dir = place(Some(&out), &log(&[create("/n", LAST + 1, 1, false)]));
+    let error = load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("the logs end at"), "{error}");
+    assert!(load_anyway(dir.path()).tree.stat("/n").is_some());
+}
+
+#[test]
 fn a_digest_behind_a_gap_shows_that_nothing_is_missing() {
     let zxid = LAST + 3;
     let at = At {
