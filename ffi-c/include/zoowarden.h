@@ -440,6 +440,14 @@ typedef struct zoowarden_session {
   int64_t last_zxid;
 } zoowarden_session;
 
+// Somebody who may log in to a node by SASL.
+typedef struct zoowarden_sasl_user {
+  // The name, which ACLs of the scheme sasl have.
+  const char *user;
+  // The password.
+  const char *password;
+} zoowarden_sasl_user;
+
 // How a node shall be. A struct of zeros, and NULL, stand for a single server that keeps everything in
 // memory and listens on a free port of 127.0.0.1.
 typedef struct zoowarden_node_options {
@@ -454,6 +462,10 @@ typedef struct zoowarden_node_options {
   const char *client_address;
   // Milliseconds of a tick, the unit of its timing; 0 for what `zoo_cfg` says.
   uint32_t tick_ms;
+  // Who may log in by SASL; NULL for nobody. Who does not log in is served as well, as nobody.
+  const struct zoowarden_sasl_user *sasl_users;
+  // Number of `sasl_users`.
+  size_t sasl_user_count;
 } zoowarden_node_options;
 
 // A server inside this process. Stopped with zoowarden_node_stop().
