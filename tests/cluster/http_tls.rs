@@ -55,7 +55,7 @@ async fn one_port_speaks_both_and_counts_who_does_without() {
     let authority = Authority::new();
     let ensemble = Ensemble::start(plan(&authority, &["admin.portUnification=true"])).await;
     let http = ensemble.http(1);
-    let insecure = async || ensemble.mntr(1, "insecure_admin_count").await.unwrap();
+    let insecure = async || ensemble.mntr(1, "zk_insecure_admin_count").await.unwrap();
     let before = insecure().await;
     assert_eq!(secure(http, &stranger(), RUOK, &[]).await.unwrap(), 200);
     assert_eq!(secure(http, &stranger(), "/livez", &[]).await.unwrap(), 200);

@@ -166,7 +166,7 @@ async fn what_is_no_whole_snapshot_changes_nothing() {
         assert_eq!(answer.json()["command"], "restore");
         assert!(!answer.json()["error"].is_null());
     }
-    let errors = ensemble.mntr(1, "restore_error_count").await;
+    let errors = ensemble.mntr(1, "zk_restore_error_count").await;
     assert_eq!(errors.as_deref(), Some("6"));
     // One that is cut off in the middle of its body.
     let mut cut = TcpStream::connect(http).await.unwrap();
