@@ -166,41 +166,131 @@ async fn errors_have_zookeepers_forms() {
     assert_eq!(body, "{\n  \"command\" : \"ruok\",\n  \"error\" : null\n}");
 }
 
-/// Nobody is believed about where it comes from (CVE-2024-51504), and who may copy or replace all
-/// data must be allowed everything (CVE-2025-58457).
+/// CVE-2024-51504: whoever sent `X-Forwarded-For` was believed to come from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cve_2024_51504_headers_do_not_say_where_somebody_comes_from() {
+    // The setting that makes ZooKeeper believe it.
+    let believe = "IPAuthenticationProvider.usexforwardedfor=true";
+    let ensemble = Ensemble::start(plan(1).set(believe)).await;
+    let http = ensemble.http(1);
+    let client = Client::open(ensemble.address(1), Duration::from_secs(10));
+    let client = client.await.unwrap();
+    // Whoever comes may change the list, and is not named by that.
+    let anyone = (31, "world", "anyone");
+    set_root_acl(&client, &[(31, "ip", "10.0.0.1"), anyone]).await;
+    for claim in [
+        "X-Forwarded-For: 10.0.0.1",
+        "X-Forwarded-For: 10.0.0.1, 127.0.0.1",
+        "Forwarded: for=10.0.0.1",
+        "X-Real-IP: 10.0.0.1",
+        "X-Client-IP: 10.0.0.1",
+        "True-Client-IP: 10.0.0.1",
+        "X-Originating-IP: 10.0.0.1",
+    ] {
+        for (method, path) in [("GET", "/commands/snapshot"), ("POST", "/commands/restore")] {
+            let headers = ["Authorization: ip", claim];
+            let answer = ask(http, method, path, &headers, b"x").await.unwrap();
+            assert_eq!(answer.status, 403, "{path} {claim}");
+        }
+    }
+    set_root_acl(&client, &[(31, "ip", "127.0.0.1"), anyone]).await;
+    let answer = ask(
+        http,
+        "GET",
+        "/commands/snapshot",
+        &["Authorization: ip"],
+        b"",
+    );
+    assert_eq!(answer.await.unwrap().status, 200);
+}
+
+/// CVE-2025-58457: one permission of the five was enough for all data to be read and replaced. And
+/// what everybody may do to the root is no right to all data.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cve_2025_58457_every_permission_on_the_root_is_needed_by_name() {
+    let ensemble = Ensemble::start(plan(1).set(SUPER).set("skipACL=no")).await;
+    let http = ensemble.http(1);
+    let client = Client::open(ensemble.address(1), Duration::from_secs(10));
+    let client = client.await.unwrap();
+    // `bob:bob`, hashed.
+    let bob = ("digest", "bob:X1SKGw3XQQSIPMZRf5lW7e07VPY=");
+    let as_bob = "Authorization: digest bob:bob";
+    let statuses = async || {
+        let mut statuses = BTreeSet::new();
+        for (method, path) in [
+            ("GET", "/commands/snapshot"),
+            ("POST", "/commands/restore"),
+            ("POST", "/commands/shed"),
+            ("GET", "/commands/history?path=/"),
+        ] {
+            let answer = ask(http, method, path, &[as_bob], b"").await.unwrap();
+            statuses.insert(answer.status);
+        }
+        statuses
+    };
+    assert_eq!(
+        statuses().await,
+        [403].into(),
+        "the root is open to everybody"
+    );
+    for missing in [1, 2, 4, 8, 16] {
+        set_root_acl(
+            &client,
+            &[(31 - missing, bob.0, bob.1), (31, "world", "anyone")],
+        )
+        .await;
+        assert_eq!(statuses().await, [403].into(), "without {missing}");
+        set_root_acl(&client, &[(missing, bob.0, bob.1), (31, "world", "anyone")]).await;
+        assert_eq!(statuses().await, [403].into(), "{missing} alone");
+    }
+    set_root_acl(&client, &[(31, bob.0, bob.1), (31, "world", "anyone")]).await;
+    let statuses = statuses().await;
+    assert!(
+        !statuses.contains(&401) && !statuses.contains(&403),
+        "{statuses:?}"
+    );
+}
+
+async fn set_root_acl(client: &Client, list: &[(i32, &str, &str)]) {
+    let entry = |(perms, scheme, id): &(i32, &str, &str)| Acl {
+        perms: *perms,
+        id: Id::new(scheme, id),
+    };
+    let acl = list.iter().map(entry).collect::<Vec<_>>();
+    let set = client.send(OpCode::SetAcl, |w| {
+        w.text("/");
+        Acl::encode_list(&acl, w);
+        w.i32(-1);
+    });
+    assert_eq!(set.answer().await.unwrap().err, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_that_change_something_need_all_permissions() {
     let ensemble = Ensemble::start(plan(1).set(SUPER)).await;
     let (http, client) = (ensemble.http(1), Duration::from_secs(10));
     let client = Client::open(ensemble.address(1), client).await.unwrap();
     let shed = |header: &'static str, body: &'static [u8]| async move {
-        let headers = [
-            header,
-            "X-Forwarded-For: 10.0.0.1",
-            "Forwarded: for=10.0.0.1",
-        ];
-        ask(http, "POST", "/commands/shed", &headers, body)
+        ask(http, "POST", "/commands/shed", &[header], body)
             .await
             .unwrap()
     };
-    // The root is open, so whoever proves anything may.
+    // The root is open, which names nobody.
     let answer = shed("Authorization: ip", b"{\"percentage\": 0}").await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.status, 403, "{}", answer.text());
     // An ACL for one address and one user.
-    let acl = [("ip", "10.0.0.1"), ("digest", "nobody:x")].map(|(scheme, id)| Acl {
-        perms: 31,
-        id: Id::new(scheme, id),
-    });
-    let set = client.send(OpCode::SetAcl, |w| {
-        w.text("/");
-        Acl::encode_list(&acl, w);
-        w.i32(-1);
-    });
-    set.answer().await.unwrap();
+    set_root_acl(
+        &client,
+        &[(31, "ip", "10.0.0.1"), (31, "digest", "nobody:x")],
+    )
+    .await;
     for (header, status) in [
         ("Authorization: ip", 403),
         ("Authorization: digest nobody:wrong", 403),
         ("Authorization: nonsense x", 401),
+        ("Authorization: x509", 401),
+        ("Authorization: super", 401),
+        ("Authorization:", 401),
         ("Nothing: here", 401),
         (AS_SUPER, 200),
     ] {
@@ -256,11 +346,32 @@ async fn a_snapshot_over_http_is_the_state() {
     assert_eq!(restored.tree.node_count(), 300 + 5);
     let again = ask(http, "GET", path, &[AS_SUPER], b"").await.unwrap();
     assert_eq!(again.status, 429, "one in five minutes");
-    let restore = ask(http, "POST", "/commands/restore", &[AS_SUPER], b"x");
-    let restore = restore.await.unwrap();
-    assert_eq!(restore.status, 503);
-    let error = restore.json()["error"].to_string();
-    assert!(error.contains("zoowarden import"), "{error}");
+    for status in [500, 429] {
+        let restore = ask(http, "POST", "/commands/restore", &[AS_SUPER], b"x");
+        let restore = restore.await.unwrap();
+        assert_eq!(
+            restore.status, status,
+            "one in five minutes, whatever came of it"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn snapshots_and_restores_can_be_switched_off() {
+    let plan = plan(1).set(SUPER);
+    let plan = plan.set("admin.snapshot.enabled=false");
+    let ensemble = Ensemble::start(plan.set("admin.restore.enabled=false")).await;
+    for (method, command) in [("GET", "snapshot"), ("POST", "restore")] {
+        let path = format!("/commands/{command}");
+        let answer = ask(ensemble.http(1), method, &path, &[AS_SUPER], b"x");
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status, 503, "{command}");
+        let error = answer.json()["error"].to_string();
+        assert!(
+            error.contains(&format!("admin.{command}.enabled")),
+            "{error}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -490,7 +601,7 @@ async fn metrics_are_the_same_numbers_wherever_they_are_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_of_the_endpoint_have_limits() {
-    let ensemble = Ensemble::start(plan(1).set("admin.idleTimeout=300")).await;
+    let ensemble = Ensemble::start(plan(1).set(SUPER).set("admin.idleTimeout=300")).await;
     let http = ensemble.http(1);
     let mut silent = TcpStream::connect(http).await.unwrap();
     let mut nothing = Vec::new();
@@ -501,19 +612,22 @@ async fn clients_of_the_endpoint_have_limits() {
         .await
         .unwrap();
     slow.read_to_end(&mut nothing).await.unwrap();
+    // One that is never silent and never done.
+    let mut trickle = TcpStream::connect(http).await.unwrap();
+    trickle
+        .write_all(b"GET /commands/ruok HTTP/1.1\r\nX: ")
+        .await
+        .unwrap();
+    until("it is closed in the middle of its head", SOON, async || {
+        trickle.write_all(b"x").await.err().map(|_| ())
+    })
+    .await;
     let long = format!("X: {}", "x".repeat(1 << 16));
     // Refused, or cut off before the whole of it was sent.
     let refused = ask(http, "GET", "/commands/ruok", &[&long], b"").await;
     assert_eq!(refused.map_or(431, |answer| answer.status), 431);
     let body = vec![b'x'; 1 << 16];
-    let refused = ask(
-        http,
-        "POST",
-        "/commands/shed",
-        &["Authorization: ip"],
-        &body,
-    )
-    .await;
+    let refused = ask(http, "POST", "/commands/shed", &[AS_SUPER], &body).await;
     assert_eq!(refused.map_or(400, |answer| answer.status), 400);
     assert_eq!(get(http, "/commands/ruok").await.unwrap().status, 200);
 }

@@ -47,6 +47,14 @@ fn a_local_session_takes_no_zxid_and_no_other_server_knows_it() {
     assert_eq!(other.zxid, before, "opening takes none");
     assert_eq!(sessions(&ensemble, 0), (0, 2));
     assert_eq!(sessions(&ensemble, 1), (0, 0));
+    for (server, count) in [(0, 2), (1, 0)] {
+        let dumped = ensemble.word(server, "dump");
+        let local = dumped
+            .lines()
+            .find(|line| line.starts_with("Local Session Sets "));
+        let end = format!("/({count}):");
+        assert!(local.is_some_and(|line| line.ends_with(&end)), "{dumped}");
+    }
 
     other.create("/plain", b"data");
     let created = other.zxid;

@@ -9,12 +9,16 @@ use rcgen::{
     date_time_ymd,
 };
 use tempfile::TempDir;
+use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme,
+};
 use zoowarden::client::{TlsConfig, TlsOptions};
 
 /// Somebody whose certificates are trusted, and a folder for what it hands out.
@@ -121,6 +125,20 @@ impl Authority {
         TlsConfig::new(options).expect("what rcgen makes can be used")
     }
 
+    /// A connection's TLS that takes any server and shows a certificate of this authority.
+    pub fn rustls(&self, subject: &Subject) -> Arc<ClientConfig> {
+        let (certificate, key) = self.sign(subject);
+        let chain = CertificateDer::from_pem_slice(certificate.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        let config = anybody()
+            .with_client_auth_cert(
+                vec![chain.expect("rcgen writes PEM")],
+                key.expect("rcgen writes PEM"),
+            )
+            .expect("key and certificate fit");
+        Arc::new(config)
+    }
+
     /// Lines of zoo.cfg that name a key store for this machine and this authority's trust, under
     /// `ssl.` or `ssl.quorum.`.
     pub fn settings(&self, prefix: &str) -> [String; 2] {
@@ -134,14 +152,17 @@ impl Authority {
 
 /// A connection's TLS that takes any server and shows nothing: what a stranger has.
 pub fn stranger() -> Arc<ClientConfig> {
+    Arc::new(anybody().with_no_client_auth())
+}
+
+/// TLS that takes any server.
+fn anybody() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("the provider has what TLS 1.2 and 1.3 need")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// An answer.
@@ -43,17 +43,38 @@ pub async fn ask(
     headers: &[&str],
     body: &[u8],
 ) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect(server).await?;
+    over(
+        TcpStream::connect(server).await?,
+        method,
+        path,
+        headers,
+        body,
+    )
+    .await
+}
+
+/// As [`ask`], over a stream that is there: one of TLS, say.
+pub async fn over(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> io::Result<Answer> {
     let more: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Content-Length: {}\r\n{more}\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body).await?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await?;
+    match stream.read_to_end(&mut bytes).await {
+        // It says so itself when it is whole.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+        _ => {}
+    }
     parse(&bytes).ok_or_else(|| io::Error::other("this is no HTTP answer"))
 }
 

@@ -51,6 +51,11 @@ pub enum RestoreError {
     /// This server has no leader with a quorum. Nothing was changed.
     #[error("no leader with a quorum took the snapshot in time; nothing was changed")]
     NotAgreed,
+    /// The disk of this server is nearly full. Nothing was changed.
+    #[error(
+        "the disk is nearly full, and the log needs room for the snapshot; nothing was changed"
+    )]
+    NoSpace,
     /// Another restore began, or this one was held up for too long. Nothing was changed by it.
     #[error("another restore took the place of this one, or it was held up for minutes; try again")]
     Superseded,
@@ -145,6 +150,9 @@ impl Observer {
                 let end = offset + bytes.len() as u64;
                 if end > IMAGE_BYTES_MAX {
                     return Err(RestoreError::TooLong);
+                }
+                if shared.replica.space_is_low() {
+                    return Err(RestoreError::NoSpace);
                 }
                 shared.consensus.propose_draft(&Draft::Piece {
                     restore,

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::commands::{Verb, find, names, parameter};
 
 #[test]
-fn every_name_and_alias_of_zookeeper_is_found() {
+fn every_name_and_alias_of_zookeeper_and_history_is_found() {
     let all = "configuration connection_stat_reset connections dirs dump environment \
-               get_trace_mask hash initial_configuration is_read_only last_snapshot leader monitor \
+               get_trace_mask hash history initial_configuration is_read_only last_snapshot leader monitor \
                observer_connection_stat_reset observers restore ruok server_stats set_trace_mask \
                shed_connections snapshot stat_reset stats system_properties voting_view \
                watch_summary watches watches_by_path zabstate";
@@ -57,6 +57,7 @@ fn whatever_changes_or_shows_all_needs_permission() {
     let guarded = all.filter(|command| command.needs_auth);
     let guarded = guarded.map(|command| (command.name, command.verb));
     let want = [
+        ("history", Verb::Get),
         ("restore", Verb::Post),
         ("shed_connections", Verb::Post),
         ("snapshot", Verb::Get),

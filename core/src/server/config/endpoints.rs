@@ -256,6 +256,7 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use super::super::{Config, Overrides, Sources, SystemProperties, TextFile, resolve};
+    use super::ClientAuth;
 
     fn config(settings: &str) -> Result<Config, String> {
         let text = format!("dataDir=/data\nclientPort=2181\n{settings}");
@@ -325,5 +326,88 @@ mod tests {
              DigestAuthenticationProvider.superDigest=***\nadmin.commandURL = /zk/\n"
         );
         assert_eq!(config.admin.command_url, "/zk");
+    }
+
+    const STORES: &str =
+        "ssl.quorum.keyStore.location=/k.pem\nssl.quorum.trustStore.location=/t.pem\n";
+
+    #[test]
+    fn https_of_the_commands_has_the_stores_between_servers() {
+        let served = "admin.enableServer=true\n";
+        for (settings, accept_plain, client_auth) in [
+            ("admin.portUnification=true", true, ClientAuth::None),
+            ("admin.forceHttps=true", false, ClientAuth::None),
+            (
+                "admin.forceHttps=true\nadmin.portUnification=true",
+                false,
+                ClientAuth::None,
+            ),
+            (
+                "admin.portUnification=true\nadmin.needClientAuth=true",
+                true,
+                ClientAuth::Need,
+            ),
+        ] {
+            let config = config(&format!("{served}{STORES}{settings}")).unwrap();
+            let tls = config.admin.tls.expect(settings);
+            assert_eq!(tls.accept_plain, accept_plain, "{settings}");
+            assert_eq!(tls.settings.client_auth, client_auth, "{settings}");
+            assert!(!tls.settings.client_hostname_verification);
+            assert!(config.quorum_tls.is_none(), "that is another setting");
+        }
+        assert_eq!(
+            config(&format!("{served}{STORES}")).unwrap().admin.tls,
+            None
+        );
+        for settings in [
+            "admin.forceHttps=true",
+            "admin.portUnification=true",
+            "ssl.quorum.keyStore.location=/k.pem\nadmin.forceHttps=true\nadmin.needClientAuth=true",
+            "ssl.quorum.keyStore.location=/k.pem\nadmin.needClientAuth=true",
+        ] {
+            let error = config(&format!("{served}{settings}")).unwrap_err();
+            assert!(error.contains("admin."), "{error}");
+        }
+        assert!(config("admin.forceHttps=true").is_ok(), "nothing is served");
+    }
+
+    #[test]
+    fn https_of_the_metrics_has_stores_and_a_port_of_its_own() {
+        let prometheus = "metricsProvider.className=PrometheusMetricsProvider\n";
+        let stores = STORES.replace("ssl.quorum.", "metricsProvider.ssl.");
+        let https = format!("{prometheus}{stores}metricsProvider.httpsPort=7443\n");
+        let (address, tls) = config(&https).unwrap().metrics.secure.unwrap();
+        assert_eq!(address.to_string(), "0.0.0.0:7443");
+        assert_eq!(tls.settings.client_auth, ClientAuth::Need);
+        assert!(!tls.accept_plain);
+        assert!(
+            !config(&https).unwrap().metrics.plain,
+            "no other port is named"
+        );
+        let both = config(&format!("{https}metricsProvider.httpPort=7001")).unwrap();
+        assert!(both.metrics.plain);
+        for (more, want) in [
+            (
+                "metricsProvider.ssl.need.client.auth=false",
+                ClientAuth::Want,
+            ),
+            (
+                "metricsProvider.ssl.need.client.auth=false\nmetricsProvider.ssl.want.client.auth=false",
+                ClientAuth::None,
+            ),
+        ] {
+            let (_, tls) = config(&format!("{https}{more}"))
+                .unwrap()
+                .metrics
+                .secure
+                .unwrap();
+            assert_eq!(tls.settings.client_auth, want, "{more}");
+        }
+        let bare = format!("{prometheus}metricsProvider.httpsPort=7443");
+        let error = config(&bare).unwrap_err();
+        assert!(
+            error.contains("metricsProvider.ssl.keyStore.location"),
+            "{error}"
+        );
     }
 }

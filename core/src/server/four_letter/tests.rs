@@ -453,6 +453,38 @@ fn dump_of_a_follower_shows_timeouts() {
 }
 
 #[test]
+fn dump_tells_local_sessions_where_there_may_be_such() {
+    let bucket = |members| Bucket {
+        at_ms: 0,
+        at_wall_ms: END_MS,
+        members,
+    };
+    let dumped = |sessions| {
+        dump(&Dump {
+            local: Some(vec![bucket(vec![A])]),
+            sessions,
+            ephemerals: Vec::new(),
+            connections: Vec::new(),
+        })
+    };
+    let local = "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
+                 1 expire at Sun Nov 22 17:01:09 UTC 2026:\n\t0x100018d93b50000\n";
+    let leader = dumped(Tracked::Expiring(vec![bucket(vec![B])]));
+    let global = "Global Session Sets (1)/(1):\n\
+                  1 expire at Sun Nov 22 17:01:09 UTC 2026:\n\t0x100018d93b50001\n";
+    assert!(
+        leader.starts_with(&format!("{local}{global}ephemeral")),
+        "{leader}"
+    );
+    let follower = dumped(Tracked::Followed(vec![(B, 4_000)]));
+    let global = "Global Sessions(1):\n0x100018d93b50001\t4000ms\n";
+    assert!(
+        follower.starts_with(&format!("{local}{global}ephemeral")),
+        "{follower}"
+    );
+}
+
+#[test]
 fn watches_are_listed_as_zookeeper_lists_them() {
     let watch = |path: &str, sessions: &[SessionId]| (path.to_owned(), sessions.to_vec());
     let watched = Watched {
