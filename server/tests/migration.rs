@@ -235,7 +235,7 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
 fn the_logs_are_looked_for_where_the_zoo_cfg_of_the_old_server_says() {
     let dir = place();
     let at = dir.path().display();
-    let text = format!("dataDir={at}/zk\ndataLogDir={at}/logs\nclientPort=0\n");
+    let text = format!("dataDir={at}/zk\ndataLogDir={at}/logs\nclientPort=2181\n");
     fs::write(dir.path().join("zoo.cfg"), text).expect("the directory is the test's");
     fs::create_dir_all(dir.path().join("logs/version-2")).expect("the directory is the test's");
     let import = ["import", "--from", "zk", "--config", "zoo.cfg"];
