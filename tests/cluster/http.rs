@@ -297,10 +297,7 @@ async fn commands_that_change_something_need_all_permissions() {
         let answer = shed(header, b"{\"percentage\": 0}").await;
         assert_eq!(answer.status, status, "{header}: {}", answer.text());
     }
-    for (method, path) in [
-        ("GET", "/commands/snapshot"),
-        ("POST", "/commands/restore"),
-    ] {
+    for (method, path) in [("GET", "/commands/snapshot"), ("POST", "/commands/restore")] {
         let header = "Authorization: digest nobody:wrong";
         let answer = ask(http, method, path, &[header], b"").await.unwrap();
         assert_eq!(answer.status, 403, "{path}: {}", answer.text());

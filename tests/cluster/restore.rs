@@ -251,7 +251,7 @@ async fn watchers_hear_that_everything_may_be_different() {
         Some(WatchEvent::Changed { kind: EventKind::DataChanged, path, .. }) if path == "/a"
     );
     assert!(heard, "{event:?}");
-    assert_eq!(late.get("/a/c").await.unwrap().0, b"3");
+    assert_eq!(late.get("/a/c").await.unwrap().0, &b"3"[..]);
     assert!(
         late.exists("/mine").await.unwrap().is_some(),
         "its session lives"

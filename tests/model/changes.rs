@@ -42,6 +42,18 @@ pub(crate) struct Outcome {
     pub(crate) session: ModelSessionChange,
 }
 
+impl Outcome {
+    /// Nothing has happened yet.
+    fn nothing(zxid: i64) -> Outcome {
+        Outcome {
+            zxid,
+            result: Ok(Reply::Empty),
+            events: Vec::new(),
+            session: ModelSessionChange::None,
+        }
+    }
+}
+
 /// Under which circumstances a request is carried out.
 #[derive(Debug)]
 struct Circumstances<'a> {
@@ -72,12 +84,7 @@ impl Model {
     ) -> Outcome {
         self.lanes.insert(lane.server, (lane.boot, number));
         let next_zxid = (self.last_zxid + 1).max((term << 32) as i64);
-        let mut outcome = Outcome {
-            zxid: self.last_zxid,
-            result: Ok(Reply::Empty),
-            events: Vec::new(),
-            session: ModelSessionChange::None,
-        };
+        let mut outcome = Outcome::nothing(self.last_zxid);
         match draft {
             Draft::Open { .. } | Draft::Upgrade { .. } => {
                 outcome.zxid = next_zxid;

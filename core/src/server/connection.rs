@@ -99,25 +99,29 @@ pub(crate) async fn serve(
         };
     let ended = converse(&shared, &connection, &mut socket).await;
     shared.replica.disconnect(&connection);
-    let session = connection.session();
+    tell_of_end(&shared, peer, connection.session(), &ended);
+    // The client sees the end whether or not this reaches it.
+    let _ = socket.writer.shutdown().await;
+}
+
+/// Tells the operator how a connection ended, and counts it.
+fn tell_of_end(shared: &Shared, peer: SocketAddr, session: SessionId, ended: &io::Result<Ending>) {
     if matches!(ended, Ok(Ending::AuthFailed | Ending::TooManyIdentities)) {
-        metrics.count(Count::AuthFailed);
+        shared.replica.metrics().count(Count::AuthFailed);
     }
     match ended {
         Ok(ending @ (Ending::OutboxFull | Ending::TooManyIdentities)) => {
-            notice(&shared, peer, &ending.to_string());
+            notice(shared, peer, &ending.to_string());
         }
         Ok(ending) => tracing::debug!(%peer, %session, "closed: {ending}"),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            notice(&shared, peer, &format!("{error} (jute.maxbuffer)"));
+            notice(shared, peer, &format!("{error} (jute.maxbuffer)"));
         }
         Err(error) => {
-            metrics.count(Count::ConnectionsDropped);
+            shared.replica.metrics().count(Count::ConnectionsDropped);
             tracing::debug!(%peer, %session, %error, "connection lost");
         }
     }
-    // The client sees the end whether or not this reaches it.
-    let _ = socket.writer.shutdown().await;
 }
 
 /// Tells the operator that a client reached a limit.

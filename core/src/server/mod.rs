@@ -194,7 +194,8 @@ impl Server {
     /// Starts a server on other files, connections and clocks than the machine's.
     pub async fn start_on(seams: Seams, config: Config) -> Result<Server, StartError> {
         let clients = listen_to_clients(&config, &*seams.net)?;
-        Server::launch(clients, Owned::ByServer, seams, config).await
+        // Boxed: what a start holds on the way would be part of the future of everybody who waits.
+        Box::pin(Server::launch(clients, Owned::ByServer, seams, config)).await
     }
 
     /// Starts a server whose clients come through a listener that is there already, and that no
@@ -204,7 +205,7 @@ impl Server {
         seams: Seams,
         config: Config,
     ) -> Result<Server, StartError> {
-        Server::launch(clients, Owned::ByCaller, seams, config).await
+        Box::pin(Server::launch(clients, Owned::ByCaller, seams, config)).await
     }
 
     async fn launch(

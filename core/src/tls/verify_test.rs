@@ -2,6 +2,7 @@
 //! as the one who connects; and that handshakes prove who has the key.
 
 use std::io::{Read, Write};
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,7 +81,10 @@ fn version_1_is_trusted_if_an_authority_has_signed_it() {
 #[test]
 fn version_1_is_trusted_if_the_store_holds_it() {
     let (_, zoo, shown) = parties();
-    assert_eq!(judge(&[shown.clone()], &[shown]), Ok(()));
+    assert_eq!(
+        judge(slice::from_ref(&shown), slice::from_ref(&shown)),
+        Ok(())
+    );
     assert_eq!(judge(&[zoo.itself()], &[zoo.itself()]), Ok(()));
 }
 
@@ -109,7 +113,7 @@ fn version_1_out_of_its_time_is_refused_even_if_the_store_holds_it() {
     };
     let shown = root.sign(&zoo, &draft);
     for trusted in [root.itself_v3(true), shown.clone()] {
-        let at = |at| judge_in(at, &[trusted.clone()], &[shown.clone()]);
+        let at = |at| judge_in(at, slice::from_ref(&trusted), slice::from_ref(&shown));
         assert_eq!(at(21), refused(CertificateError::NotValidYet));
         assert_eq!(at(23), Ok(()));
         assert_eq!(at(25), refused(CertificateError::Expired));
@@ -179,7 +183,7 @@ fn who_is_no_authority_signs_nobody_although_the_store_holds_it() {
         for more in [None, Some(root.itself_v3(true))] {
             let trusted = [Some(trusted.clone()), more];
             let trusted: Vec<_> = trusted.into_iter().flatten().collect();
-            let verdict = judge(&trusted, &[leaf.clone()]);
+            let verdict = judge(&trusted, slice::from_ref(&leaf));
             assert!(verdict.is_err());
         }
     }

@@ -204,7 +204,7 @@ fn is_encoded(digits: &str) -> bool {
             .and_then(|d| u8::from_str_radix(d, 16).ok())
     };
     let bytes = digits.len() / 2;
-    let is_hex = digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hex = digits.len().is_multiple_of(2) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     is_hex && pair(2).is_some_and(|length| length >= 0x80 || usize::from(length) + 2 == bytes)
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::proto::{
     Acl, Code, ConnectionId, EventKind, Id, MultiOp, OpCode, PASSWORD_BYTES, Reply, Request,
-    SessionId, Text, Zxid,
+    ServerId, SessionId, Text, Zxid,
 };
 use crate::session::{Origin, Scope, Session};
 use crate::tree::write::Place;
@@ -133,8 +133,19 @@ impl Tree {
     ) -> Applied {
         self.lanes.insert(lane.server, (lane.boot, number));
         self.forget_silent_restore(stamp_ms);
+        self.execute(term, stamp_ms, lane.server, draft, wanted)
+    }
+
+    fn execute(
+        &mut self,
+        term: u64,
+        stamp_ms: i64,
+        server: ServerId,
+        draft: &Draft<'_>,
+        wanted: Tracing,
+    ) -> Applied {
         let at = |connection: &ConnectionId| Origin {
-            server: lane.server,
+            server,
             connection: *connection,
         };
         match draft {

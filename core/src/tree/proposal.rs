@@ -395,6 +395,13 @@ impl<'a> Draft<'a> {
                 },
                 code: refusal(r.i32()?)?,
             },
+            kind => Draft::decode_leaders(kind, r)?,
+        })
+    }
+
+    /// What no client asks for.
+    fn decode_leaders(kind: u8, r: &mut Reader<'a>) -> Result<Draft<'a>, Malformed> {
+        Ok(match kind {
             EXPIRE => Draft::Expire {
                 session: SessionId(r.i64()?),
                 origin: origin(r)?,

@@ -78,14 +78,14 @@ const ASKS: [Ask; 21] = [
     ("create", OpCode::Create, |w, p| create(w, p, 0)),
     ("create2", OpCode::Create2, |w, p| create(w, p, 0)),
     ("createContainer", OpCode::CreateContainer, |w, p| {
-        create(w, p, 4)
+        create(w, p, 4);
     }),
     ("createTTL", OpCode::CreateTtl, |w, p| {
         create(w, p, 5);
         w.i64(1_000_000);
     }),
     ("delete", OpCode::Delete, |w, p| {
-        versioned(w, &format!("{p}/c"))
+        versioned(w, &format!("{p}/c"));
     }),
     ("setData", OpCode::SetData, set_data),
     ("setACL", OpCode::SetAcl, |w, p| {
