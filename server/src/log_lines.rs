@@ -1,8 +1,8 @@
 //! What the log stream is written through: one event is one line, of a greatest length.
 //!
 //! Parts of an event come from outside: a refused request says what was wrong with it, a peer what
-//! it could not do. So a line's end inside of an event is escaped, lest somebody forge events; other
-//! control characters are escaped where events are formatted (`tracing-subscriber`).
+//! it could not do. So line ends and other control characters inside of an event are escaped, lest
+//! somebody forge events or paint the terminal. Events have no colours, which would be escaped too.
 //!
 //! Invariant: whoever formats an event writes it whole, with the line's end behind it.
 
@@ -29,11 +29,10 @@ fn line(event: &[u8]) -> Vec<u8> {
     let whole = event.strip_suffix(b"\n").unwrap_or(event);
     let shown = whole.get(..EVENT_BYTES_MAX).unwrap_or(whole);
     let mut line = Vec::with_capacity(shown.len() + 1);
-    for byte in shown {
-        match byte {
-            b'\n' => line.extend_from_slice(b"\\n"),
-            b'\r' => line.extend_from_slice(b"\\r"),
-            byte => line.push(*byte),
+    for c in String::from_utf8_lossy(shown).chars() {
+        match c {
+            c if c.is_control() && c != '\t' => line.extend(c.escape_default().map(|c| c as u8)),
+            c => line.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     if shown.len() < whole.len() {

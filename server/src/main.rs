@@ -23,7 +23,7 @@ mod shell;
 mod start;
 mod supervisor;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -162,7 +162,7 @@ fn start_logging(level: Option<&str>, fallback: Option<&str>) -> Result<(), Stri
         .map_err(|error| format!("{source}={filter}: expected a level or a filter: {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(false)
         .with_writer(|| log_lines::Lines(std::io::stderr()))
         .init();
     Ok(())

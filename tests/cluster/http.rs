@@ -419,6 +419,16 @@ async fn the_history_hides_values_from_those_who_may_not_read_the_znode() {
     joe.create("/closed", data[0], open).await.unwrap();
     joe.set_acl("/closed", &[own], Version::Any).await.unwrap();
     joe.set("/closed", data[1], Version::Any).await.unwrap();
+    // Both may do everything to the root, which is what the command asks for.
+    let both = [
+        "joe:HLc397LlD+sT88h0WKi3UdRNu44=",
+        "ann:daNAg2SRdNdIcsIbxB9c3X+vhAQ=",
+    ];
+    let both = both.map(|id| Acl {
+        perms: everything,
+        id: Id::new("digest", id),
+    });
+    joe.set_acl("/", &both, Version::Any).await.unwrap();
     let http = ensemble.http(1);
     let seen_by = async |who: &str| {
         let header = format!("Authorization: digest {who}");

@@ -99,6 +99,7 @@ async fn a_certificate_says_who_asks() {
         "admin.forceHttps=true",
         "admin.needClientAuth=true",
         "admin.rateLimiterIntervalInMS=0",
+        "authProvider.1=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
         "X509AuthenticationProvider.superUser=CN=root",
     ];
     let ensemble = Ensemble::start(plan(&authority, &lines)).await;

@@ -43,10 +43,22 @@ pub(crate) fn target() -> PathBuf {
         .to_owned()
 }
 
+/// Takes away what cargo has told this program of its package. To a cargo started from here it would
+/// look like a change, and have it build ring, and all that stands on it, once more.
+pub(crate) fn forget_this_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 impl Run {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.current_dir(root());
+        forget_this_package(&mut command);
         Self {
             command,
             time_max: COMMAND_TIME_MAX,

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use super::process::{Run, root};
+use super::process::{Run, forget_this_package, root};
 use super::report::Outcome;
 use super::tally::Tally;
 
@@ -98,7 +98,9 @@ pub(crate) fn with_readme_server(run: impl FnOnce(&str) -> Outcome) -> Outcome {
         return Outcome::failed("README.md does not start a server by `cargo run --release`");
     }
     let folder = std::env::temp_dir().join(format!("zoowarden-readme-{}", std::process::id()));
-    let started = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    forget_this_package(&mut command);
+    let started = command
         .current_dir(root())
         .args(["run", "--quiet", "--", "--client-port", "0", "--data-dir"])
         .arg(&folder)
