@@ -197,7 +197,12 @@ async fn run(command: &mut Command, place: &Place, name: &str) {
     let status: ExitStatus = output.status().await.unwrap();
     let said = fs::read_to_string(place.folder.join("errors")).unwrap();
     assert!(status.success(), "{name}: {status}: {said}");
-    assert!(!said.contains("warning"), "{name}: {said}");
+    // A server that was killed while it wrote a snapshot leaves a part of it; the one before counts.
+    let unfinished = |line: &str| line.contains("is passed over") && line.contains("ends early");
+    let warned = said
+        .lines()
+        .any(|line| line.contains("warning") && !unfinished(line));
+    assert!(!warned, "{name}: {said}");
 }
 
 /// A running server; dropping it kills it.

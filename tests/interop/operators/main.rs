@@ -176,6 +176,25 @@ async fn work(server: &Server) -> Work {
     }
 }
 
+/// Sessions stand in the order of their ids, and ours are drawn at random; here in the order of what is
+/// told of each, line by line below its id.
+fn by_what_is_told<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let mut ordered = Vec::new();
+    let mut sessions: Vec<Vec<&str>> = Vec::new();
+    for line in lines.iter().copied().chain([""]) {
+        match sessions.last_mut() {
+            _ if line.starts_with("0x") => sessions.push(vec![line]),
+            Some(session) if line.starts_with('\t') => session.push(line),
+            _ => {
+                sessions.sort_by(|one, other| one[1..].cmp(&other[1..]));
+                ordered.extend(sessions.drain(..).flatten());
+                ordered.push(line);
+            }
+        }
+    }
+    ordered
+}
+
 /// A text without what differs from run to run: numbers, ids, dates, places.
 fn shape(text: &str) -> String {
     let mut out = String::new();
@@ -186,7 +205,7 @@ fn shape(text: &str) -> String {
         lines.partition(|line| line.starts_with(" /"));
     connections.sort_by_key(|line| line.len() < SHORT_LINE);
     lines.append(&mut connections);
-    for line in lines {
+    for line in by_what_is_told(&lines) {
         let line = match line.split_once(['=', ':']) {
             Some((key, _)) if key.ends_with("ersion") || key.starts_with("data") => key,
             _ => line,

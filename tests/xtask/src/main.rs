@@ -42,6 +42,7 @@ usage: cargo xtask <task>
   counts        instructions of each stage of a request, by callgrind
   package       the wheel, the npm tarball, the C archive and the server's, for users
   test          everything below, and the sums
+  foreign       of these, all but the first three: in two lanes, side by side
   fmt           the formatting of all sources
   lint          clippy on all targets, and on each feature of the core alone
   rust          every Rust test: unit, conformance, cluster of processes, tidy
@@ -172,8 +173,9 @@ fn run(task: &str, arguments: &Arguments, report: &mut Report) -> bool {
             for task in FIRST {
                 run(task, arguments, report);
             }
-            lanes::side_by_side(LANES, subject.flags(), report);
+            run("foreign", arguments, report);
         }
+        "foreign" => lanes::side_by_side(LANES, subject.flags(), report),
         "fmt" => report.step("formatting", fmt),
         "lint" => report.step("lints", lint),
         "tidy" => report.step("house rules", || {
