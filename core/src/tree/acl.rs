@@ -205,7 +205,21 @@ fn is_encoded(digits: &str) -> bool {
     };
     let bytes = digits.len() / 2;
     let is_hex = digits.len().is_multiple_of(2) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    is_hex && pair(2).is_some_and(|length| length >= 0x80 || usize::from(length) + 2 == bytes)
+    let whole = match pair(2) {
+        Some(length @ 0..=0x7f) => Some(2 + usize::from(length)),
+        // That many bytes of length follow; only lengths that need them have them.
+        Some(count @ 0x81..=0x84) => {
+            let count = usize::from(count & 0x7f);
+            let length = (0..count).try_fold(0_usize, |length, at| {
+                Some(length << 8 | usize::from(pair(4 + 2 * at)?))
+            });
+            length
+                .filter(|length| *length >= 0x80)
+                .map(|length| 2 + count + length)
+        }
+        _ => None,
+    };
+    is_hex && whole == Some(bytes)
 }
 
 fn has_no_bare_bracket(value: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +14,8 @@ use zoowarden_tests::process::free_port;
 
 /// Long enough for Java on a busy machine; servers cut it to 20 ticks.
 const TIMEOUT_MS: u32 = 60_000;
+/// How long a server may take to start.
+const READY_TIME_MAX: Duration = Duration::from_secs(60);
 /// `super:secret` as `superDigest` wants it.
 const SUPER: &str = "-Dzookeeper.DigestAuthenticationProvider.superDigest=\
                      super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
@@ -114,7 +117,30 @@ impl Place {
         let owned = auth.iter();
         let owned = owned.map(|(scheme, id)| ((*scheme).to_owned(), id.as_bytes().to_vec()));
         config.auth = owned.collect();
+        // What connects while Apache ZooKeeper starts may never be read: a session is asked for only
+        // when the server answers.
+        let start = Instant::now();
+        while !self.answers().await {
+            assert!(
+                start.elapsed() < READY_TIME_MAX,
+                "{} does not serve",
+                self.address()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         Client::connect_with(config).await.unwrap()
+    }
+
+    async fn answers(&self) -> bool {
+        let asking = async {
+            let mut stream = tokio::net::TcpStream::connect(self.address()).await?;
+            stream.write_all(b"srvr").await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer.contains("Mode: "))
+        };
+        let asked = tokio::time::timeout(Duration::from_secs(2), asking).await;
+        matches!(asked, Ok(Ok(true)))
     }
 
     pub(super) async fn connect_as_super(&self) -> Client {
