@@ -236,7 +236,7 @@ impl Model {
             Request::GetEphemerals { prefix } => {
                 let prefix = prefix
                     .as_deref()
-                    .filter(|p| !p.trim().is_empty() && *p != "/");
+                    .filter(|p| !matches!(p.trim_matches(|c| c <= ' '), "" | "/"));
                 let mut paths = self.ephemerals(who.session);
                 paths.retain(|path| path.starts_with(prefix.unwrap_or("")));
                 Reply::Ephemerals(paths)

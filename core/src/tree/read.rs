@@ -81,11 +81,9 @@ impl Tree {
 
     /// A session's ephemerals whose paths start with a prefix, which need not end at a name.
     fn ephemerals_below(&self, session: SessionId, prefix: Option<&str>) -> Vec<&str> {
-        let prefix = match prefix {
-            None | Some("/") => "",
-            Some(blank) if blank.trim().is_empty() => "",
-            Some(prefix) => prefix,
-        };
+        // As Java trims: control characters too, and no white space beyond ASCII.
+        let shown = |prefix: &&str| !matches!(prefix.trim_matches(|c| c <= ' '), "" | "/");
+        let prefix = prefix.filter(shown).unwrap_or_default();
         self.sessions
             .ephemerals(session)
             .filter(|path| path.starts_with(prefix))
@@ -309,7 +307,10 @@ mod tests {
             (None, &["/a/e1", "/a/e2", "/ab"][..]),
             (Some(""), &["/a/e1", "/a/e2", "/ab"]),
             (Some(" \t"), &["/a/e1", "/a/e2", "/ab"]),
+            (Some("\0"), &["/a/e1", "/a/e2", "/ab"]),
             (Some("/"), &["/a/e1", "/a/e2", "/ab"]),
+            (Some(" /\n"), &["/a/e1", "/a/e2", "/ab"]),
+            (Some("\u{a0}"), &[]),
             (Some("/a"), &["/a/e1", "/a/e2", "/ab"]),
             (Some("/a/"), &["/a/e1", "/a/e2"]),
             (Some("/a/e2"), &["/a/e2"]),
